@@ -1,0 +1,1 @@
+"""Users, their SSH keys and API keys."""

@@ -1,0 +1,1 @@
+"""Clusters, nodes, GPUs, templates and prices: one TOML file, applied to the database."""

@@ -1,0 +1,1 @@
+"""GPUs: claims, choice of cards by topology, quarantine."""

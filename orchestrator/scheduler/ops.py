@@ -1,0 +1,70 @@
+"""What operators may call from Flower, by VM id: retry now, explain."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from orchestrator.errors import NotFound
+from orchestrator.queue.chains import Bell
+from orchestrator.store.database import Database
+from orchestrator.vms import events, operations
+from orchestrator.vms.models import Operation, Vm
+
+ACTOR = "operator"
+
+
+def retry(database: Database, bell: Bell, vm_id: UUID) -> str:
+    """Make the VM's live operation due at once, whatever it waits for, with fresh attempts."""
+    with database.transaction() as tx:
+        vm = tx.scalar(select(Vm).where(Vm.id == vm_id).with_for_update(key_share=True))
+        if vm is None:
+            raise NotFound(f"There is no VM {vm_id}.")
+        operation = operations.live(tx, vm_id)
+        if operation is None:
+            return f"VM {vm_id} is {vm.status}; nothing of it is under way."
+        if not operations.is_unleased(tx, operation):
+            return f"VM {vm_id}: {operation.step} is running now (attempt {operation.attempt})."
+        operation.state = "open"
+        operation.parked_for = None
+        operation.attempt = 0
+        operation.step_started_at = None
+        operation.not_before = func.clock_timestamp()
+        operation.rung_at = func.clock_timestamp()
+        operation.rings = 1
+        events.record(tx, vm_id, f"{operation.step} is retried now", actor=ACTOR, operation_id=operation.id)
+        tx.flush()
+        tx.refresh(operation)
+        ref = operations.ref(operation)
+        tx.after_commit(lambda: bell.ring([ref]))
+        return f"VM {vm_id}: {operation.kind} goes on at {operation.step}."
+
+
+def explain(database: Database, vm_id: UUID) -> dict[str, Any]:
+    """Where the VM stands: its status, and its newest operation with step, attempt, waits and last error."""
+    with database.transaction() as tx:
+        vm = tx.get(Vm, vm_id)
+        if vm is None:
+            raise NotFound(f"There is no VM {vm_id}.")
+        operation = tx.scalar(
+            select(Operation).where(Operation.vm_id == vm_id).order_by(Operation.created_at.desc()).limit(1)
+        )
+        return {
+            "vm": str(vm_id),
+            "vmid": vm.vmid,
+            "node": vm.node_id,
+            "status": vm.status,
+            "failure_reason": vm.failure_reason,
+            "operation": operation
+            and {
+                "id": str(operation.id),
+                "kind": operation.kind,
+                "state": operation.state,
+                "step": operation.step,
+                "attempt": operation.attempt,
+                "waits_for": operation.parked_for,
+                "next_try": operation.not_before.isoformat(),
+                "worker": operation.lease_owner,
+                "last_error": operation.last_error,
+            },
+        }

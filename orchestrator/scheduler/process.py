@@ -1,0 +1,61 @@
+"""The scheduler process: Celery beat and the worker of its own queue, in one."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+
+from orchestrator.queue.app import EXPLAIN_TASK, RETRY_TASK, SCHEDULER_QUEUE, WAKE_TASK, make_app
+from orchestrator.queue.chains import Bell
+from orchestrator.scheduler import ops
+from orchestrator.scheduler.wake import wake
+from orchestrator.settings import Settings
+from orchestrator.store.database import Database
+
+
+def scheduler_app(settings: Settings) -> Celery:
+    """The Celery application with the duties, their schedule and the operators' tasks."""
+    app = make_app(settings)
+    database = Database(settings.database)
+    bell = Bell(app)
+
+    def wake_duty() -> str | None:
+        return wake(database, bell, ring_again_seconds=settings.ring_again_seconds)
+
+    def retry(vm: str) -> str:
+        return ops.retry(database, bell, UUID(vm))
+
+    def explain(vm: str) -> dict[str, Any]:
+        return ops.explain(database, UUID(vm))
+
+    for name, task in ((WAKE_TASK, wake_duty), (RETRY_TASK, retry), (EXPLAIN_TASK, explain)):
+        app.task(name=name)(task)
+    app.conf.beat_schedule = {
+        "wake": {
+            "task": WAKE_TASK,
+            "schedule": settings.wake_seconds,
+            # After an outage the missed ticks are worth nothing.
+            "options": {"expires": max(1.0, settings.wake_seconds * 2), "queue": SCHEDULER_QUEUE},
+        }
+    }
+    return app
+
+
+def run_scheduler(settings: Settings, *, name: str, state_dir: Path) -> None:
+    """Serve until told to stop. Two of them may run: duties are guarded in the database."""
+    scheduler_app(settings).worker_main(
+        [
+            "worker",
+            "--beat",
+            "--pool=threads",
+            "--concurrency=4",
+            f"--hostname={name}",
+            f"--queues={SCHEDULER_QUEUE}",
+            f"--schedule={state_dir / 'beat-schedule'}",
+            "--without-gossip",
+            "--without-mingle",
+            "--task-events",
+            f"--loglevel={settings.log_level}",
+        ]
+    )

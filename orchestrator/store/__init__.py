@@ -1,0 +1,1 @@
+"""PostgreSQL: engine, transactions, tables' common parts, migrations."""

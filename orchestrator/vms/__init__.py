@@ -1,0 +1,1 @@
+"""VMs, their statuses, their operations and the pipelines these follow."""

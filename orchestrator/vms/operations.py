@@ -1,0 +1,350 @@
+"""The life of an operation row: one function per effect.
+
+Whoever acts on an operation holds its lease; every effect of a step is applied `WHERE lease_token = mine`, so
+that a stale owner changes nothing. All times are the database's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, text, update
+
+from orchestrator.errors import LeaseLost
+from orchestrator.store.database import Transaction
+from orchestrator.vms.events import record
+from orchestrator.vms.models import Operation, Vm
+from orchestrator.vms.pipelines import PIPELINES, Kind, Step
+from orchestrator.vms.statuses import Status, legal
+from orchestrator.vms.transitions import move
+
+LIVE = ("open", "parked")
+CLOCK = func.clock_timestamp()
+EARLY = timedelta(seconds=0.5)
+"""A retry that the broker delivers a moment before its time is taken all the same."""
+
+
+@dataclass(frozen=True)
+class OperationRef:
+    """What a message needs to say."""
+
+    id: UUID
+    vm_id: UUID
+    node_id: str
+    kind: Kind
+    step: Step
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to act on an operation, until it is lost."""
+
+    operation: OperationRef
+    token: UUID
+    memo: dict[str, Any]
+    step_age_seconds: float
+    """How long this step has been tried, all attempts together."""
+
+
+def ref(operation: Operation) -> OperationRef:
+    return OperationRef(
+        id=operation.id,
+        vm_id=operation.vm_id,
+        node_id=operation.node_id,
+        kind=Kind(operation.kind),
+        step=Step(operation.step),
+        attempt=operation.attempt + 1,
+    )
+
+
+def begin(
+    tx: Transaction, vm: Vm, kind: Kind, *, actor: str, memo: dict[str, Any] | None = None
+) -> OperationRef:
+    """Write a new operation on `vm`; the caller sends its chain after the commit.
+
+    `memo` is what the operation before it did not finish, such as a task that still runs.
+    """
+    operation = Operation(
+        vm_id=vm.id,
+        node_id=vm.node_id,
+        kind=kind.value,
+        step=PIPELINES[kind].steps[0].value,
+        actor=actor,
+        memo=memo or {},
+        rung_at=func.now(),
+        rings=1,
+    )
+    tx.add(operation)
+    tx.flush()
+    return ref(operation)
+
+
+def live(tx: Transaction, vm_id: UUID) -> Operation | None:
+    """The operation that is under way on a VM, locked; the caller holds the VM's row."""
+    return tx.scalar(
+        select(Operation).where(Operation.vm_id == vm_id, Operation.state.in_(LIVE)).with_for_update()
+    )
+
+
+def _unleased() -> ColumnElement[bool]:
+    return or_(Operation.lease_token.is_(None), Operation.lease_expires_at < CLOCK)
+
+
+def is_unleased(tx: Transaction, operation: Operation) -> bool:
+    """Whether nobody works on the operation now (its worker may have died)."""
+    return bool(tx.scalar(select(_unleased()).where(Operation.id == operation.id)))
+
+
+def take(tx: Transaction, operation_id: UUID, step: Step, *, owner: str, seconds: float) -> Lease | None:
+    """Take the lease if the operation is at `step`, due, and nobody holds it. None: nothing to do here."""
+    operation = tx.scalar(
+        update(Operation)
+        .where(
+            Operation.id == operation_id,
+            Operation.step == step.value,
+            Operation.state == "open",
+            Operation.not_before <= CLOCK + EARLY,
+            _unleased(),
+        )
+        .values(
+            lease_token=func.gen_random_uuid(),
+            lease_owner=owner,
+            lease_expires_at=CLOCK + timedelta(seconds=seconds),
+            attempt=Operation.attempt + 1,
+            step_started_at=func.coalesce(Operation.step_started_at, CLOCK),
+            rung_at=None,
+            rings=0,
+        )
+        .returning(Operation)
+    )
+    if operation is None or operation.lease_token is None or operation.step_started_at is None:
+        return None
+    age = tx.scalar(select(func.extract("epoch", CLOCK - operation.step_started_at)))
+    taken = OperationRef(
+        id=operation.id,
+        vm_id=operation.vm_id,
+        node_id=operation.node_id,
+        kind=Kind(operation.kind),
+        step=step,
+        attempt=operation.attempt,
+    )
+    return Lease(taken, operation.lease_token, dict(operation.memo), float(age or 0))
+
+
+def extend(tx: Transaction, tokens: Sequence[UUID], *, seconds: float) -> dict[UUID, bool]:
+    """Prolong the leases that are still ours. Maps each of them to whether it should stop (was overtaken)."""
+    rows = tx.execute(
+        update(Operation)
+        .where(Operation.lease_token.in_(tokens))
+        .values(lease_expires_at=CLOCK + timedelta(seconds=seconds))
+        .returning(Operation.lease_token, Operation.cancel_requested_by)
+    )
+    return {token: cancelled is not None for token, cancelled in rows if token is not None}
+
+
+def held(tx: Transaction, lease: Lease) -> tuple[Operation, Vm]:
+    """Lock the VM, then its operation (everywhere in this order), for an effect of the lease's owner.
+
+    Raises LeaseLost.
+    """
+    vm = tx.scalars(select(Vm).where(Vm.id == lease.operation.vm_id).with_for_update(key_share=True)).one()
+    operation = tx.scalar(select(Operation).where(Operation.lease_token == lease.token).with_for_update())
+    if operation is None:
+        raise LeaseLost(f"Operation {lease.operation.id} has a newer owner.")
+    return operation, vm
+
+
+def remember(tx: Transaction, lease: Lease, facts: dict[str, Any]) -> None:
+    """Keep facts in the operation's memo; a None removes one."""
+    operation, _ = held(tx, lease)
+    memo = {**operation.memo, **facts}
+    operation.memo = {key: value for key, value in memo.items() if value is not None}
+
+
+def enter_step(tx: Transaction, lease: Lease) -> None:
+    """Bring the VM to the status that the step means, where that is a legal move (a stopped VM that is
+    destroyed stays stopped until it is gone)."""
+    pipeline = PIPELINES[lease.operation.kind]
+    status = pipeline.enters.get(lease.operation.step)
+    operation, vm = held(tx, lease)
+    if status is not None and legal(Status(vm.status), status):
+        cause = f"{operation.kind}: {lease.operation.step} begins"
+        move(tx, vm, status, actor=operation.actor, cause=cause, operation_id=operation.id)
+
+
+def _let_go(operation: Operation) -> None:
+    operation.lease_token = None
+    operation.lease_owner = None
+    operation.lease_expires_at = None
+
+
+def _finish(operation: Operation, state: str) -> None:
+    _let_go(operation)
+    operation.state = state
+    operation.parked_for = None
+    operation.finished_at = CLOCK
+
+
+def advance(tx: Transaction, operation: Operation, vm: Vm) -> None:
+    """The step is done: on to the next one, or the operation is done and the VM has its new status."""
+    step = Step(operation.step)
+    record(
+        tx,
+        vm.id,
+        f"{step} done",
+        actor=operation.actor,
+        operation_id=operation.id,
+        step=step.value,
+        attempt=operation.attempt,
+    )
+    pipeline = PIPELINES[Kind(operation.kind)]
+    following = pipeline.after(step)
+    if following is None:
+        _finish(operation, "done")
+        move(
+            tx,
+            vm,
+            pipeline.ends_in,
+            actor=operation.actor,
+            cause=f"{operation.kind} finished",
+            operation_id=operation.id,
+        )
+        return
+    _let_go(operation)
+    operation.step = following.value
+    operation.attempt = 0
+    operation.step_started_at = None
+    operation.last_error = None
+    operation.not_before = CLOCK
+    operation.rung_at = CLOCK
+    operation.rings = 1
+
+
+def back_off(tx: Transaction, operation: Operation, vm: Vm, *, seconds: float, error: str) -> None:
+    """The step is tried again after a while."""
+    record(
+        tx,
+        vm.id,
+        f"{operation.step} is tried again in {seconds:.1f} s: {error}",
+        actor=operation.actor,
+        operation_id=operation.id,
+        step=operation.step,
+        attempt=operation.attempt,
+    )
+    _let_go(operation)
+    operation.last_error = error
+    operation.not_before = CLOCK + timedelta(seconds=seconds)
+    operation.rung_at = None
+
+
+def park(
+    tx: Transaction, operation: Operation, vm: Vm, *, wanted: str, error: str, recheck_seconds: float
+) -> None:
+    """The operation leaves the queue until `wanted` (capacity, node, operator) is there.
+
+    `recheck_seconds` bounds how long a lost wake-up can cost. The step's deadline starts anew.
+    """
+    if operation.last_error != error:
+        record(
+            tx,
+            vm.id,
+            f"{operation.step} waits ({wanted}): {error}",
+            actor=operation.actor,
+            operation_id=operation.id,
+            step=operation.step,
+            attempt=operation.attempt,
+        )
+    _let_go(operation)
+    operation.state = "parked"
+    operation.parked_for = wanted
+    operation.attempt = 0
+    operation.step_started_at = None
+    operation.last_error = error
+    operation.not_before = CLOCK + timedelta(seconds=recheck_seconds)
+    operation.rung_at = None
+
+
+def hand_back(operation: Operation) -> None:
+    """The worker is leaving: another may go on at once, and the attempt does not count."""
+    _let_go(operation)
+    operation.attempt -= 1
+    operation.not_before = CLOCK
+    operation.rung_at = None
+
+
+def give_up(tx: Transaction, operation: Operation, vm: Vm, *, reason: str) -> OperationRef:
+    """The operation has failed; what it left is rolled back. `reason` is for the VM's owner."""
+    record(
+        tx,
+        vm.id,
+        f"{operation.step} failed: {reason}",
+        actor=operation.actor,
+        operation_id=operation.id,
+        step=operation.step,
+        attempt=operation.attempt,
+    )
+    operation.last_error = reason
+    vm.failure_reason = reason
+    _finish(operation, "failed")
+    tx.flush()
+    return begin(tx, vm, Kind.ROLL_BACK, actor="innkeeper", memo=operation.memo)
+
+
+def overtake(tx: Transaction, operation: Operation, vm: Vm, *, actor: str) -> OperationRef:
+    """End `operation` at this safe point and begin the destroy that overtook it."""
+    record(
+        tx,
+        vm.id,
+        f"{operation.kind} is overtaken by a destroy",
+        actor=actor,
+        operation_id=operation.id,
+    )
+    _finish(operation, "cancelled")
+    tx.flush()
+    return begin(tx, vm, Kind.DESTROY, actor=actor, memo=operation.memo)
+
+
+def wake(tx: Transaction, *, ring_again_seconds: float, limit: int = 1000) -> list[OperationRef]:
+    """Due operations that nobody holds and whose last ring went unanswered; marked as rung.
+
+    Rows that another scheduler looks at are skipped.
+    """
+    patience = text("make_interval(secs => :ring * pow(2, least(operations.rings, 5) - 1))")
+    due = (
+        select(Operation.id)
+        .where(
+            Operation.state.in_(LIVE),
+            Operation.not_before <= CLOCK,
+            _unleased(),
+            or_(
+                Operation.rung_at.is_(None),
+                Operation.rung_at + patience.bindparams(bindparam("ring", ring_again_seconds)) < CLOCK,
+            ),
+        )
+        .order_by(Operation.not_before)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rung = tx.scalars(
+        update(Operation)
+        .where(Operation.id.in_(due.scalar_subquery()))
+        .values(state="open", parked_for=None, rung_at=CLOCK, rings=Operation.rings + 1)
+        .returning(Operation)
+    )
+    return [ref(operation) for operation in rung]
+
+
+def wake_parked(tx: Transaction, *, node_id: str, wanted: str) -> None:
+    """What was waited for is there: parked operations of the node become due at once.
+
+    One that is locked is being woken anyway.
+    """
+    waiting = (
+        select(Operation.id)
+        .where(Operation.node_id == node_id, Operation.state == "parked", Operation.parked_for == wanted)
+        .with_for_update(skip_locked=True)
+    )
+    tx.execute(update(Operation).where(Operation.id.in_(waiting.scalar_subquery())).values(not_before=CLOCK))

@@ -1,0 +1,7 @@
+"""The process."""
+
+import sys
+
+from simulator.command import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Who may do what: users, tokens, roles and access control lists as PVE evaluates them."""

@@ -1,0 +1,1 @@
+"""How PVE's API daemon speaks HTTP."""

@@ -1,0 +1,1 @@
+"""What happens to virtual machines: the work behind PVE's tasks and configuration calls."""

@@ -1,0 +1,1 @@
+"""Checking of parameters, with PVE's own words for what is wrong."""

@@ -1,0 +1,1 @@
+"""What the cluster remembers: plain data with no clock of its own, kept in the state file."""

@@ -1,0 +1,1 @@
+"""Worker tasks: everything that PVE answers with a UPID."""

@@ -1,0 +1,116 @@
+"""Claims: one GPU, one VM, refused by the database and not only by the code."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from orchestrator.catalog.models import Gpu
+from orchestrator.errors import InsufficientCapacity
+from orchestrator.gpus import claims
+from orchestrator.gpus.models import Claim
+from orchestrator.intake.request import VmRequest
+from orchestrator.vms.models import Operation, Vm
+from tests.seed import Seed
+
+
+def live_claims(seed: Seed) -> int:
+    with seed.database.transaction() as tx:
+        return tx.scalar(select(func.count()).where(Claim.released_at.is_(None))) or 0
+
+
+def test_the_database_refuses_a_second_live_claim_on_a_gpu(seed: Seed) -> None:
+    first, second = seed.vm(), seed.vm()
+    with seed.database.transaction() as tx:
+        gpu_id = tx.scalar(select(Claim.gpu_id).where(Claim.vm_id == first.id))
+    with pytest.raises(IntegrityError, match="uq_claims_one_live_a_gpu"), seed.database.transaction() as tx:
+        tx.execute(
+            insert(Claim).values(gpu_id=gpu_id, vm_id=second.id, node_id="vm01", gpu_type="5090", slot=1)
+        )
+
+
+def test_the_database_refuses_a_claim_on_another_node(seed: Seed) -> None:
+    vm = seed.vm()
+    with seed.database.transaction() as tx:
+        elsewhere = tx.scalar(select(Gpu.id).where(Gpu.node_id == "vm02").limit(1))
+    for node_id in ("vm01", "vm02"):
+        with pytest.raises(IntegrityError, match="violates foreign key"), seed.database.transaction() as tx:
+            tx.execute(
+                insert(Claim).values(gpu_id=elsewhere, vm_id=vm.id, node_id=node_id, gpu_type="5090", slot=1)
+            )
+
+
+def test_the_database_refuses_a_claim_of_a_quarantined_gpu(seed: Seed) -> None:
+    vm = seed.vm()
+    with seed.database.transaction() as tx:
+        claims.quarantine(tx, "vm01", "gpu-vm01-7", reason="test")
+        gpu_id = tx.scalar(select(Gpu.id).where(Gpu.mapping == "gpu-vm01-7"))
+    with pytest.raises(IntegrityError, match="quarantined or retired"), seed.database.transaction() as tx:
+        tx.execute(insert(Claim).values(gpu_id=gpu_id, vm_id=vm.id, node_id="vm01", gpu_type="5090", slot=1))
+
+
+def test_the_database_refuses_a_claim_of_a_vm_that_has_ended(seed: Seed) -> None:
+    vm_id = seed.vm().id
+    with seed.database.transaction() as tx:
+        vm = tx.get_one(Vm, vm_id)
+        claims.release(tx, vm, because="test")
+        vm.status = "destroyed"
+    with pytest.raises(IntegrityError, match="has ended"), seed.database.transaction() as tx:
+        claims.claim(tx, tx.get_one(Vm, vm_id))
+
+
+def test_sixteen_at_once_get_exactly_the_eight_gpus(seed: Seed) -> None:
+    facts: list[dict[str, object]] = []
+
+    def ask(_: int) -> bool:
+        try:
+            seed.intake.submit(seed.user_id, VmRequest(**seed.body()))
+        except InsufficientCapacity as refused:
+            facts.append(refused.facts)
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        accepted = list(pool.map(ask, range(16)))
+    assert sum(accepted) == 8
+    assert facts == [{"node": "vm01", "gpu_type": "5090", "free": 0, "needed": 1}] * 8
+    assert live_claims(seed) == 8
+
+
+def test_a_quarantined_card_is_not_offered(seed: Seed) -> None:
+    with seed.database.transaction() as tx:
+        claims.quarantine(tx, "vm01", "gpu-vm01-0", reason="reset failed")
+        assert len(claims.free_cards(tx, "vm01", "5090")) == 7
+        assert claims.free_counts(tx) == {("vm01", "5090"): 7, ("vm02", "5090"): 8}
+    with pytest.raises(InsufficientCapacity, match="has 7 free 5090 GPUs, 8 are needed"):
+        seed.vm(gpu_count=8)
+
+
+def test_claiming_twice_changes_nothing(seed: Seed) -> None:
+    vm_id = seed.vm(gpu_count=2).id
+    with seed.database.transaction() as tx:
+        vm = tx.get_one(Vm, vm_id)
+        before = claims.held_mappings(tx, vm)
+        claims.claim(tx, vm)
+        assert claims.held_mappings(tx, vm) == before
+        assert list(before) == [0, 1]
+
+
+def test_release_frees_the_cards_and_wakes_who_waits_for_capacity(seed: Seed) -> None:
+    waiting, leaving = seed.vm(), seed.vm(gpu_count=4)
+    with seed.database.transaction() as tx:
+        tx.execute(
+            update(Operation)
+            .where(Operation.vm_id == waiting.id)
+            .values(
+                state="parked", parked_for="capacity", not_before=func.now() + func.make_interval(0, 0, 0, 1)
+            )
+        )
+    with seed.database.transaction() as tx:
+        claims.release(tx, tx.get_one(Vm, leaving.id), because="test")
+        due = tx.scalar(
+            select(Operation.not_before <= func.clock_timestamp()).where(Operation.vm_id == waiting.id)
+        )
+    assert due
+    assert live_claims(seed) == 1

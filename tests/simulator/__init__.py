@@ -1,0 +1,1 @@
+"""Tests of the simulated Proxmox VE, through real HTTP and real SSH."""

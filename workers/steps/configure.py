@@ -1,0 +1,85 @@
+"""Configure: the VM's size, GPUs, network and cloud-init, in one write; then its disk."""
+
+from orchestrator.errors import PveAmbiguous
+from workers.job import Job
+from workers.outcomes import Done
+from workers.proxmox import VmConfig
+from workers.steps.ownership import require_ours
+from workers.steps.tasks import Task, run_task
+from workers.work import Work
+
+RESIZE_SECONDS = 600
+
+
+def configure(work: Work) -> Done:
+    """Write what is wanted, unless an earlier attempt did and nobody changed it since; then grow the disk."""
+    node, config = require_ours(work)
+    if work.memo.get("configured") != config.digest:
+        surplus = [f"hostpci{number}" for number in config.hostpci if number not in work.job.mappings]
+        work.act(
+            work.pve.configure,
+            node,
+            work.job.vmid,
+            wanted(work.job, config),
+            delete=surplus,
+            digest=config.digest,
+        )
+    _grow_disk(work, node, config)
+    node, config = require_ours(work)
+    missing = [
+        mapping
+        for number, mapping in work.job.mappings.items()
+        if mapping not in config.hostpci.get(number, "")
+    ]
+    if missing or config.cores != work.job.cpu_cores:
+        raise PveAmbiguous(f"VM {work.job.vmid} does not have the configuration that was written.")
+    work.remember(configured=config.digest)
+    return Done()
+
+
+def wanted(job: Job, config: VmConfig) -> dict[str, str | int | bool]:
+    """The options of PVE that make the clone this VM. Sources: research on PVE 9.2's machine, cloud-init
+    and passthrough options."""
+    pcie = ",pcie=1" if (config.machine or "").startswith(("q35", "pc-q35")) else ""
+    options: dict[str, str | int | bool] = {
+        "cores": job.cpu_cores,
+        "memory": job.ram_gb * 1024,
+        "balloon": 0,  # passthrough pins all memory
+        "onboot": False,  # a rebooted node must not take GPUs before it is reconciled
+        "protection": False,
+        "agent": "enabled=1",
+        "tags": "innkeeper",  # overwrites what was copied from the template
+        "net0": f"virtio={config.net0_mac},bridge={job.place.bridge}",
+        "ipconfig0": _ipconfig(job),
+        "ciupgrade": False,  # else the first boot upgrades packages and delays SSH by minutes
+        "ciuser": job.login.user,
+    }
+    options |= {f"hostpci{number}": f"mapping={mapping}{pcie}" for number, mapping in job.mappings.items()}
+    if job.login.public_key is not None:
+        options["sshkeys"] = job.login.public_key
+    if job.login.password_hash is not None:
+        options["cipassword"] = job.login.password_hash
+    return options
+
+
+def _ipconfig(job: Job) -> str:
+    if job.static_address is None:
+        return "ip=dhcp"
+    gateway = f",gw={job.place.gateway}" if job.place.gateway else ""
+    return f"ip={job.static_address}/{job.place.prefix_length}{gateway}"
+
+
+def _grow_disk(work: Work, node: str, config: VmConfig) -> None:
+    disk, size = work.job.template.disk, work.job.storage_gb
+    if config.disk_gib[disk] >= size and work.memo.get(Task.RESIZE) is None:
+        return
+    result = run_task(
+        work,
+        Task.RESIZE,
+        node,
+        lambda: work.pve.resize(node, work.job.vmid, disk, size),
+        deadline_seconds=RESIZE_SECONDS,
+        what=f"Growing {disk} of VM {work.job.vmid} to {size} GiB",
+    )
+    if not result.ok:
+        raise result.error()
