@@ -5,10 +5,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+WIDEST = 500
+"""Columns of a terminal that a table may ask for."""
 
 STATUS_STYLES = {
     "running": "green",
@@ -33,13 +37,14 @@ def print_json(value: Any) -> None:
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:
-    """Rows under headings."""
+    """Rows under headings, as wide as they are: ids must stay whole."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         drawn.add_column(column)
     for row in rows:
         drawn.add_row(*row)
-    out.print(drawn)
+    width = Measurement.get(out, out.options.update(max_width=WIDEST), drawn).maximum
+    out.print(drawn, width=width, crop=False)
 
 
 def status(value: str) -> str:

@@ -47,7 +47,7 @@ class Simulated:
         argv = [
             *(sys.executable, "-m", "simulator", "--json"),
             *("--nodes", str(self.nodes), "--gpus", str(self.gpus), "--time-scale", str(self.time_scale)),
-            *("--port", str(free_port()), "--ssh-port", str(free_port())),
+            *_same_ports(state_dir / "simulator.ports"),
             *("--state", str(state_dir / "simulator.state")),
             *self.options,
         ]
@@ -79,6 +79,14 @@ class Simulated:
 
     def _on_death(self, death: Death) -> None:
         """It starts again by itself, on the same ports and with its state."""
+
+
+def _same_ports(kept: Path) -> tuple[str, ...]:
+    """Free ports, chosen once: VMs of an earlier run are still reached at theirs."""
+    if not kept.exists():
+        kept.write_text(f"{free_port()} {free_port()}")
+    port, ssh_port = kept.read_text().split()
+    return "--port", port, "--ssh-port", ssh_port
 
 
 def catalog_lines(facts: Mapping[str, Any]) -> Iterator[str]:
