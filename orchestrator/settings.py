@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(200, ge=1)
     pve_change_seconds: float = Field(35, gt=0)
     """How long a change may take before its answer counts as lost; PVE cuts its own hop at 30 s."""
-    pve_calls_per_node: int = Field(2, ge=1, le=16)
+    pve_calls_per_node: int = Field(2, ge=1, le=3)
     pve_clones_per_storage: int = Field(2, ge=1, le=16)
 
     @cached_property

@@ -26,8 +26,9 @@ class Gateways:
 
     @property
     def change_seconds(self) -> float:
-        """How long a change may take before its answer counts as lost."""
-        return self._limits.changes_seconds
+        """The longest that a change may take: waiting for a slot, connecting, and its answer."""
+        connects = max((len(access.endpoints) for access in list(self._gateways)), default=1)
+        return 2 * self._limits.changes_seconds + connects * self._limits.connect_seconds
 
     def of(self, cluster_id: str) -> Gateway:
         """The gateway of a cluster. Raises ConfigurationError when its token is not to be found."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import (
     DeadlinePassed,
+    InnkeeperError,
     InsufficientCapacity,
     PveAmbiguous,
     PveBug,
@@ -12,7 +13,6 @@ from orchestrator.errors import (
     PveConflict,
     PveDenied,
     PveDevice,
-    PveError,
     PveLocked,
     PveNotHere,
     PveTransient,
@@ -72,7 +72,7 @@ def outcome_of(error: Exception, *, kind: Kind, attempt: int, settings: Settings
         return Parked("capacity", error.detail, settings.node_recheck_seconds)
     text = (
         str(error)
-        if isinstance(error, PveError | SshNotYet | SshAuthNotOffered | DeadlinePassed)
+        if isinstance(error, InnkeeperError)
         else (f"Internal error ({type(error).__name__}); the operators' log has the details.")
     )
     curve = next(curve for known, curve in CURVES.items() if isinstance(error, known))

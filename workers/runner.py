@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from orchestrator.errors import Cancelled, HandedBack, LeaseLost
+from orchestrator.errors import (
+    Cancelled,
+    DeadlinePassed,
+    HandedBack,
+    InnkeeperError,
+    LeaseLost,
+    StepCutShort,
+)
 from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
@@ -42,6 +49,8 @@ class Verdict:
 
 
 STOP = Verdict(Next.STOP)
+MOST_STARTS = 20
+"""More than any retry curve allows: what comes here has killed its worker again and again."""
 
 
 class Runner:
@@ -76,10 +85,7 @@ class Runner:
             return STOP
         with self._keeper.holding(lease) as held:
             try:
-                with self._database.transaction() as tx:
-                    operations.enter_step(tx, lease)
-                    job = load(tx, lease)
-                outcome = self._act(job, held)
+                outcome = self._attempt(lease, held)
             except HandedBack:
                 return self._hand_back(lease)
             except Cancelled:
@@ -89,33 +95,40 @@ class Runner:
                 return STOP
         return self._apply(lease, outcome)
 
-    def _act(self, job: Job, held: Held) -> Outcome:
+    def _attempt(self, lease: Lease, held: Held) -> Outcome:
+        """Load, act, and turn whatever goes wrong into an outcome of the operation."""
+        operation = lease.operation
         try:
-            work = Work(
-                job,
-                held,
-                keeper=self._keeper,
-                database=self._database,
-                pve=self._gateways.of(job.place.cluster_id),
-                pace=self._settings.pace,
-                change_seconds=self._gateways.change_seconds,
-            )
-            return STEPS[job.operation.step](work)
-        except (HandedBack, Cancelled, LeaseLost):
+            _refuse_endless_starts(operation)
+            with self._database.transaction() as tx:
+                operations.enter_step(tx, lease)
+                job = load(tx, lease)
+            return self._act(job, held)
+        except StepCutShort:
             raise
         except Exception as error:
             log.warning(
-                "%s of VM %s (VMID %s, attempt %s): %s",
-                job.operation.step,
-                job.vm_id,
-                job.vmid,
-                job.operation.attempt,
+                "%s of VM %s on %s (attempt %s): %s",
+                operation.step,
+                operation.vm_id,
+                operation.node_id,
+                operation.attempt,
                 error,
-                exc_info=log.isEnabledFor(logging.DEBUG),
+                exc_info=not isinstance(error, InnkeeperError),
             )
-            return outcome_of(
-                error, kind=job.operation.kind, attempt=job.operation.attempt, settings=self._settings
-            )
+            return outcome_of(error, kind=operation.kind, attempt=operation.attempt, settings=self._settings)
+
+    def _act(self, job: Job, held: Held) -> Outcome:
+        work = Work(
+            job,
+            held,
+            keeper=self._keeper,
+            database=self._database,
+            pve=self._gateways.of(job.place.cluster_id),
+            pace=self._settings.pace,
+            change_seconds=self._gateways.change_seconds,
+        )
+        return STEPS[job.operation.step](work)
 
     def _hand_back(self, lease: Lease) -> Verdict:
         try:
@@ -163,3 +176,10 @@ class Runner:
             case Failed(reason=reason):
                 ring.append(operations.give_up(tx, operation, vm, reason=reason))
                 return Verdict(Next.STOP, failure=reason)
+
+
+def _refuse_endless_starts(operation: OperationRef) -> None:
+    if operation.attempt > MOST_STARTS:
+        raise DeadlinePassed(
+            f"{operation.step} was begun {MOST_STARTS} times and never ended; it may crash its worker."
+        )

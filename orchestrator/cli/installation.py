@@ -81,12 +81,10 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of every part, secrets included: for child processes only."""
+        """The settings that every part needs, secrets included: for child processes only."""
         return {
             "INNKEEPER_DATABASE_URL": self.postgres.url,
             "INNKEEPER_BROKER_URL": self.valkey.url,
-            "INNKEEPER_JWT_SECRET": self.secret("jwt"),
-            "FLOWER_BASIC_AUTH": f"operator:{self.secret('flower')}",
             "PYTHONUNBUFFERED": "1",
             **(self.simulated.environment if self.simulated else {}),
             **self._extra,
@@ -147,7 +145,11 @@ class Installation:
         self.postgres.remove()
 
     def check(self) -> None:
-        """Look after the child processes once."""
+        """Look after everything once: what died is started again."""
+        for server in (self.postgres, self.valkey):
+            if server.pid is None:
+                self._announce(f"{server.name} ended; it starts again (log: {server.log})")
+                server.restart()
         self.parts.check()
         if self.simulated is not None:
             self.simulated.check()
@@ -199,7 +201,11 @@ class Installation:
         own = [python, "-m", "orchestrator.cli"]
         flower = [python, "-m", "celery", "-A", "orchestrator.scheduler.flower", "flower"]
         return [
-            Child("api", [*own, "api", "--port", str(self._port)], environment),
+            Child(
+                "api",
+                [*own, "api", "--port", str(self._port)],
+                {**environment, "INNKEEPER_JWT_SECRET": self.secret("jwt")},
+            ),
             Child("scheduler", [*own, "scheduler", "--state-dir", self.state_dir], environment),
             *(
                 Child(f"worker-{node}", [python, "-m", "workers", "--node", node], environment)
@@ -208,7 +214,7 @@ class Installation:
             Child(
                 "flower",
                 [*flower, "--address=127.0.0.1", f"--port={self._flower_port}", "--natural_time=False"],
-                environment,
+                {**environment, "FLOWER_BASIC_AUTH": f"operator:{self.secret('flower')}"},
             ),
         ]
 

@@ -38,11 +38,13 @@ def worker(
 
 def scheduler(
     state_dir: Annotated[Path, typer.Option(help="where beat keeps its last runs")] = Path(".innkeeper"),
+    name: Annotated[str | None, typer.Option(help="unique name of this scheduler")] = None,
 ) -> None:
     """Run the duties: wake what is due. Two schedulers may run at once."""
     settings = _settings_with_log()
     state_dir.mkdir(parents=True, exist_ok=True)
-    run_scheduler(settings, name=f"scheduler.{os.getpid()}@{socket.gethostname()}", state_dir=state_dir)
+    unique = name or f"scheduler.{os.getpid()}@{socket.gethostname()}"
+    run_scheduler(settings, name=unique, state_dir=state_dir)
 
 
 def sim(context: typer.Context) -> None:

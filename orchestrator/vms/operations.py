@@ -175,6 +175,19 @@ def enter_step(tx: Transaction, lease: Lease) -> None:
         move(tx, vm, status, actor=operation.actor, cause=cause, operation_id=operation.id)
 
 
+def _tell(tx: Transaction, operation: Operation, text: str) -> None:
+    """A line about the present step."""
+    record(
+        tx,
+        operation.vm_id,
+        text,
+        actor=operation.actor,
+        operation_id=operation.id,
+        step=operation.step,
+        attempt=operation.attempt,
+    )
+
+
 def _let_go(operation: Operation) -> None:
     operation.lease_token = None
     operation.lease_owner = None
@@ -191,15 +204,7 @@ def _finish(operation: Operation, state: str) -> None:
 def advance(tx: Transaction, operation: Operation, vm: Vm) -> None:
     """The step is done: on to the next one, or the operation is done and the VM has its new status."""
     step = Step(operation.step)
-    record(
-        tx,
-        vm.id,
-        f"{step} done",
-        actor=operation.actor,
-        operation_id=operation.id,
-        step=step.value,
-        attempt=operation.attempt,
-    )
+    _tell(tx, operation, f"{step} done")
     pipeline = PIPELINES[Kind(operation.kind)]
     following = pipeline.after(step)
     if following is None:
@@ -225,15 +230,7 @@ def advance(tx: Transaction, operation: Operation, vm: Vm) -> None:
 
 def back_off(tx: Transaction, operation: Operation, vm: Vm, *, seconds: float, error: str) -> None:
     """The step is tried again after a while."""
-    record(
-        tx,
-        vm.id,
-        f"{operation.step} is tried again in {seconds:.1f} s: {error}",
-        actor=operation.actor,
-        operation_id=operation.id,
-        step=operation.step,
-        attempt=operation.attempt,
-    )
+    _tell(tx, operation, f"{operation.step} is tried again in {seconds:.1f} s: {error}")
     _let_go(operation)
     operation.last_error = error
     operation.not_before = CLOCK + timedelta(seconds=seconds)
@@ -248,15 +245,7 @@ def park(
     `recheck_seconds` bounds how long a lost wake-up can cost. The step's deadline starts anew.
     """
     if operation.last_error != error:
-        record(
-            tx,
-            vm.id,
-            f"{operation.step} waits ({wanted}): {error}",
-            actor=operation.actor,
-            operation_id=operation.id,
-            step=operation.step,
-            attempt=operation.attempt,
-        )
+        _tell(tx, operation, f"{operation.step} waits ({wanted}): {error}")
     _let_go(operation)
     operation.state = "parked"
     operation.parked_for = wanted
@@ -277,15 +266,7 @@ def hand_back(operation: Operation) -> None:
 
 def give_up(tx: Transaction, operation: Operation, vm: Vm, *, reason: str) -> OperationRef:
     """The operation has failed; what it left is rolled back. `reason` is for the VM's owner."""
-    record(
-        tx,
-        vm.id,
-        f"{operation.step} failed: {reason}",
-        actor=operation.actor,
-        operation_id=operation.id,
-        step=operation.step,
-        attempt=operation.attempt,
-    )
+    _tell(tx, operation, f"{operation.step} failed: {reason}")
     operation.last_error = reason
     vm.failure_reason = reason
     _finish(operation, "failed")

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.errors import (
+    ConfigurationError,
     DeadlinePassed,
     InsufficientCapacity,
     PveAgentSilent,
@@ -32,6 +33,7 @@ def outcome(error: Exception, *, attempt: int, kind: Kind = Kind.CREATE) -> Outc
         (PveUnreachable("no route"), 6, Parked("node", "no route", 30)),
         (PveBug("no such parameter"), 1, Failed("no such parameter")),
         (PveDevice("no PCI device"), 1, Failed("no PCI device")),
+        (ConfigurationError("no token"), 4, Failed("no token")),
         (DeadlinePassed("too long"), 1, Failed("too long")),
         (PveAmbiguous("lost"), 12, Failed("lost")),
         (SshAuthNotOffered("no password"), 4, Failed("no password")),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from orchestrator.errors import LeaseLost, PveBug, PveTransient
 from orchestrator.intake.destroy import request_destroy
@@ -253,6 +253,25 @@ def test_a_database_that_is_away_for_a_moment_does_not_end_the_keeper(
 
     assert run(wait) == Verdict(Next.GO_ON)
     assert failures
+
+
+def test_a_step_that_kills_its_worker_again_and_again_is_given_up(
+    seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
+) -> None:
+    with seed.database.transaction() as tx:
+        tx.execute(update(Operation).values(attempt=running.MOST_STARTS))
+    verdict = run(raising(AssertionError("never run")))
+    assert verdict.failure is not None
+    assert "was begun 20 times and never ended" in verdict.failure
+
+
+def test_a_job_that_cannot_be_loaded_is_an_outcome_too(
+    seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
+) -> None:
+    with seed.database.transaction() as tx:
+        tx.execute(text("DELETE FROM template_copies"))
+    assert run(raising(AssertionError("never run"))).retry_seconds is not None
+    assert "Internal error (NoResultFound)" in (row(seed, ref).last_error or "")
 
 
 def test_bugs_are_not_retried_for_ever(seed: Seed, ref: OperationRef, run: Callable[..., Verdict]) -> None:
