@@ -43,7 +43,7 @@ class Pulse:
         self._give_up = give_up
         self._heard_at = time.monotonic()
         self._stopped = threading.Event()
-        app.task(name=PULSE_TASK)(self.hear)
+        app.task(name=PULSE_TASK, send_events=False)(self.hear)  # no noise in Flower
 
     def hear(self) -> None:
         """A ring came through."""

@@ -5,14 +5,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-WIDEST = 500
-"""Columns of a terminal that a table may ask for."""
+wide = Console(highlight=False, width=500)
+"""For tables, which would be cut at the width of the terminal."""
 
 STATUS_STYLES = {
     "running": "green",
@@ -43,8 +42,7 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
         drawn.add_column(column)
     for row in rows:
         drawn.add_row(*row)
-    width = Measurement.get(out, out.options.update(max_width=WIDEST), drawn).maximum
-    out.print(drawn, width=width, crop=False)
+    wide.print(drawn)
 
 
 def status(value: str) -> str:

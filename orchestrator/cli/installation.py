@@ -26,6 +26,10 @@ from orchestrator.store.database import Database
 OWNER = "owner@localhost"
 READY_SECONDS = 60
 SHOWN_CHANGES = 5
+FLOWER_VIEW = (
+    "--natural_time=False",
+    "--tasks-columns=name,state,kwargs,received,runtime,worker,retries,exception",
+)
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class Installation:
             ),
             Child(
                 "flower",
-                [*flower, "--address=127.0.0.1", f"--port={self._flower_port}", "--natural_time=False"],
+                [*flower, "--address=127.0.0.1", f"--port={self._flower_port}", *FLOWER_VIEW],
                 {**environment, "FLOWER_BASIC_AUTH": f"operator:{self.secret('flower')}"},
             ),
         ]

@@ -27,9 +27,9 @@ def signatures(app: Celery, operation: OperationRef) -> list[Signature]:
         Signature(
             STEP_TASKS + step.value,
             kwargs={
-                "operation": str(operation.id),
-                "vm": str(operation.vm_id),
+                "vm": str(operation.vm_id),  # first: Flower shows the beginning
                 "node": operation.node_id,
+                "operation": str(operation.id),
             },
             immutable=True,
             app=app,
