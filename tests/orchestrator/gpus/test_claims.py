@@ -1,18 +1,22 @@
 """Claims: one GPU, one VM, refused by the database and not only by the code."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from orchestrator.accounts import users
 from orchestrator.catalog.models import Gpu
 from orchestrator.errors import InsufficientCapacity
 from orchestrator.gpus import claims
 from orchestrator.gpus.models import Claim
 from orchestrator.intake.request import VmRequest
 from orchestrator.vms.models import Operation, Vm
-from tests.seed import Seed
+from tests.seed import PASSWORD, Seed
+
+PASSWORD_LOGIN = {"auth_method": "password", "password": PASSWORD}
 
 
 def live_claims(seed: Seed) -> int:
@@ -63,18 +67,45 @@ def test_the_database_refuses_a_claim_of_a_vm_that_has_ended(seed: Seed) -> None
 def test_sixteen_at_once_get_exactly_the_eight_gpus(seed: Seed) -> None:
     facts: list[dict[str, object]] = []
 
-    def ask(_: int) -> bool:
+    def ask(user_id: int) -> bool:
         try:
-            seed.intake.submit(seed.user_id, VmRequest(**seed.body()))
+            seed.intake.submit(user_id, VmRequest(**seed.body(**PASSWORD_LOGIN)))
         except InsufficientCapacity as refused:
             facts.append(refused.facts)
             return False
         return True
 
+    # Users of their own: one account's requests wait for each other anyway.
+    with seed.database.transaction() as tx:
+        guests = [users.add(tx, f"guest{n}@example.org").id for n in range(16)]
     with ThreadPoolExecutor(8) as pool:
-        accepted = list(pool.map(ask, range(16)))
+        accepted = list(pool.map(ask, guests))
     assert sum(accepted) == 8
     assert facts == [{"node": "vm01", "gpu_type": "5090", "free": 0, "needed": 1}] * 8
+    assert live_claims(seed) == 8
+
+
+def test_the_gate_makes_contending_claims_wait_instead_of_collide(seed: Seed) -> None:
+    """Sixteen VMs that lost their claims want eight GPUs at once, as restarts after an outage would."""
+    let_go = text(
+        "UPDATE claims SET released_at = now(), released_because = 'test' WHERE released_at IS NULL"
+    )
+    vm_ids = []
+    for _ in range(2):
+        vm_ids += [seed.vm().id for _ in range(8)]
+        with seed.database.transaction() as tx:
+            tx.execute(let_go)
+
+    def claim(vm_id: UUID) -> bool:
+        try:
+            with seed.database.transaction() as tx:
+                claims.claim(tx, tx.get_one(Vm, vm_id))
+        except InsufficientCapacity:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, vm_ids)) == 8
     assert live_claims(seed) == 8
 
 
