@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """How often the scheduler looks for due operations."""
     ring_again_seconds: float = Field(4, gt=0)
     """How long a message may stay unanswered before it is sent again; doubles with each ring, to 16 times."""
+    usage_seconds: float = Field(15, gt=0)
+    """How often the present use of all VMs is read: one call for each cluster."""
     pace: float = Field(1, gt=0, le=1)
     """Scale of back-offs and polls; below 1 only against a simulator that runs faster than time."""
     node_recheck_seconds: float = Field(30, gt=0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from celery import Celery
 from celery.signals import worker_shutting_down
 
-from orchestrator.queue.app import make_app, node_queue
+from orchestrator.queue.app import USAGE_TASK, make_app, node_queue
 from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
@@ -15,6 +15,7 @@ from workers.heartbeat import Keeper
 from workers.pulse import Pulse
 from workers.runner import Runner
 from workers.tasks import register
+from workers.usage import observe
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class WorkerProcess:
             name=name,
         )
         register(self.app, self.runner)
+        self.app.task(name=USAGE_TASK, send_events=False)(self.usage)
         self.pulse = Pulse(self.app, name)
 
     def run(self) -> None:
@@ -63,6 +65,10 @@ class WorkerProcess:
                 f"--loglevel={self.settings.log_level}",
             ]
         )
+
+    def usage(self, cluster: str) -> str:
+        """Read the present use of a cluster's VMs."""
+        return observe(self.database, self.gateways, cluster)
 
     def _shut_down(self, **_: object) -> None:
         log.info("shutting down: operations are handed back")

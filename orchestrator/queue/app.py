@@ -11,6 +11,8 @@ from orchestrator.settings import Settings
 SCHEDULER_QUEUE = "scheduler"
 STEP_TASKS = "innkeeper.steps."
 WAKE_TASK = "innkeeper.scheduler.wake"
+ASK_FOR_USAGE_TASK = "innkeeper.scheduler.usage"
+USAGE_TASK = "innkeeper.usage"
 RETRY_TASK = "innkeeper.ops.retry"
 EXPLAIN_TASK = "innkeeper.ops.explain"
 

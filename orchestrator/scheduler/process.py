@@ -6,9 +6,19 @@ from uuid import UUID
 
 from celery import Celery
 
-from orchestrator.queue.app import EXPLAIN_TASK, RETRY_TASK, SCHEDULER_QUEUE, WAKE_TASK, make_app
+from orchestrator.queue.app import (
+    ASK_FOR_USAGE_TASK,
+    EXPLAIN_TASK,
+    RETRY_TASK,
+    SCHEDULER_QUEUE,
+    USAGE_TASK,
+    WAKE_TASK,
+    make_app,
+    node_queue,
+)
 from orchestrator.queue.chains import Bell
 from orchestrator.scheduler import ops
+from orchestrator.scheduler.usage import ask_for_usage
 from orchestrator.scheduler.wake import wake
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
@@ -23,6 +33,17 @@ def scheduler_app(settings: Settings) -> Celery:
     def wake_duty() -> str | None:
         return wake(database, bell, ring_again_seconds=settings.ring_again_seconds)
 
+    def usage_duty() -> str | None:
+        def send(cluster: str, node: str) -> None:
+            app.send_task(
+                USAGE_TASK,
+                kwargs={"cluster": cluster},
+                queue=node_queue(node),
+                expires=settings.usage_seconds,
+            )
+
+        return ask_for_usage(database, send)
+
     def retry(vm: str) -> str:
         return ops.retry(database, bell, UUID(vm))
 
@@ -30,15 +51,20 @@ def scheduler_app(settings: Settings) -> Celery:
         return ops.explain(database, UUID(vm))
 
     app.task(name=WAKE_TASK, send_events=False)(wake_duty)  # every other second: noise in Flower
+    app.task(name=ASK_FOR_USAGE_TASK, send_events=False)(usage_duty)
     app.task(name=RETRY_TASK)(retry)
     app.task(name=EXPLAIN_TASK)(explain)
     app.conf.beat_schedule = {
-        "wake": {
-            "task": WAKE_TASK,
-            "schedule": settings.wake_seconds,
+        name: {
+            "task": name,
+            "schedule": seconds,
             # After an outage the missed ticks are worth nothing.
-            "options": {"expires": max(1.0, settings.wake_seconds * 2), "queue": SCHEDULER_QUEUE},
+            "options": {"expires": max(1.0, seconds * 2), "queue": SCHEDULER_QUEUE},
         }
+        for name, seconds in (
+            (WAKE_TASK, settings.wake_seconds),
+            (ASK_FOR_USAGE_TASK, settings.usage_seconds),
+        )
     }
     return app
 

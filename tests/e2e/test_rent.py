@@ -56,6 +56,13 @@ def test_the_time_line_tells_every_step(stack: Stack, private_key: str) -> None:
     assert [event["to_status"] for event in events if event["kind"] == "status"] == ["starting", "running"]
 
 
+def test_the_present_use_of_a_running_vm_is_shown(stack: Stack, private_key: str) -> None:
+    vm_id = stack.rent()
+    stack.wait([vm_id], "running")
+    stack.until(lambda: stack.vm(vm_id)["ram_percent"] > 0, seconds=20)
+    assert 0 <= stack.vm(vm_id)["cpu_percent"] <= 100
+
+
 def test_ten_at_once_on_one_node_all_run(stack: Stack, private_key: str) -> None:
     with ThreadPoolExecutor(10) as pool:
         vms = list(pool.map(lambda _: stack.rent(), range(10)))

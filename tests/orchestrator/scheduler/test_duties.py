@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from orchestrator.errors import NotFound
 from orchestrator.scheduler import ops
 from orchestrator.scheduler.duties import run_duty
+from orchestrator.scheduler.usage import ask_for_usage
 from orchestrator.scheduler.wake import wake
 from orchestrator.store.database import Transaction
 from orchestrator.vms import operations
@@ -53,6 +54,14 @@ def test_wake_rings_for_what_is_due_after_its_commit(seed: Seed) -> None:
     change(seed, rung_at=func.now() - timedelta(seconds=5))
     assert wake(seed.database, bell, ring_again_seconds=4) == "1 operations rung for"
     assert len(seed.bell.rung) == 1
+
+
+def test_one_node_of_each_cluster_is_asked_for_the_use_of_its_vms(seed: Seed) -> None:
+    asked: list[tuple[str, str]] = []
+    assert ask_for_usage(seed.database, lambda *where: asked.append(where)) == "1 clusters asked"
+    [(cluster, node)] = asked
+    assert cluster == "c1"
+    assert node in ("vm01", "vm02")
 
 
 @pytest.fixture
