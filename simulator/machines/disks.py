@@ -19,13 +19,16 @@ PROGRESS_STEPS = 88
 LARGEST_FILE = 16 * 1024 * GIB
 """ext4's limit for one file."""
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": GIB, "T": 1024 * GIB}
+_SIZE = re.compile(r"(?P<number>[\d.]+)(?P<unit>[KMGT]?)")
 _ALLOCATION = re.compile(r"(?P<storage>[^:\s]+):(?P<gib>\d+(\.\d+)?|cloudinit)")
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `120G`."""
-    number, unit = re.fullmatch(r"([\d.]+)([KMGT]?)", text).groups()  # type: ignore[union-attr]
-    return int(float(number) * _UNITS[unit])
+    """Bytes of `120G`. Raises ValueError."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no size")
+    return int(float(found["number"]) * _UNITS[found["unit"]])
 
 
 def format_size(size: int) -> str:
