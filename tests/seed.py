@@ -1,5 +1,6 @@
 """A small catalog and a user, written straight into the tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -33,7 +34,7 @@ class RecordingBell:
     def __init__(self) -> None:
         self.rung: list[OperationRef] = []
 
-    def ring(self, operations: list[OperationRef]) -> None:
+    def ring(self, operations: Sequence[OperationRef]) -> None:
         self.rung += operations
 
 
@@ -128,7 +129,8 @@ def seed_catalog(
         )
         user_id = user.id
     bell = RecordingBell()
-    return Seed(database, user_id, bell, Intake(database, bell, SETTINGS))
+    database.announce = bell.ring
+    return Seed(database, user_id, bell, Intake(database, SETTINGS))
 
 
 def _node(tx: Any, name: str, gpus: int, *, static: bool) -> None:

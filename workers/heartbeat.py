@@ -37,6 +37,7 @@ class Keeper:
         self._held: dict[UUID, Held] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -50,6 +51,12 @@ class Keeper:
         with self._lock:
             for held in self._held.values():
                 held.wake.set()
+
+    def close(self) -> None:
+        """End the thread that extends the leases; returns when it has let go of the database."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
 
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[Held]:
@@ -95,8 +102,7 @@ class Keeper:
                 one.wake.set()
 
     def _beat(self) -> None:
-        while True:
-            time.sleep(self._heartbeat_seconds)
+        while not self._closed.wait(self._heartbeat_seconds):
             with self._lock:
                 held = list(self._held.values())
             if not held:

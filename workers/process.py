@@ -29,6 +29,7 @@ class WorkerProcess:
         self.name = name
         self.app: Celery = make_app(settings)
         self.database = Database(settings.database)
+        self.database.announce = Bell(self.app).ring
         self.keeper = Keeper(
             self.database,
             lease_seconds=settings.lease_seconds,
@@ -40,7 +41,6 @@ class WorkerProcess:
             database=self.database,
             gateways=self.gateways,
             keeper=self.keeper,
-            bell=Bell(self.app),
             name=name,
         )
         register(self.app, self.runner)

@@ -80,6 +80,6 @@ def outcome_of(error: Exception, *, kind: Kind, attempt: int, settings: Settings
         return Again(curve.wait(attempt) * settings.pace, text)
     if isinstance(error, PveUnreachable):
         return Parked("node", text, settings.node_recheck_seconds)
-    if PIPELINES[kind].may_fail:
+    if PIPELINES[kind].undo is not None:
         return Failed(text)
     return Parked("operator", text, settings.operator_recheck_seconds)

@@ -13,10 +13,9 @@ from orchestrator.errors import (
     LeaseLost,
     StepCutShort,
 )
-from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
-from orchestrator.vms import operations
+from orchestrator.vms import operations, waking
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.operations import Lease, OperationRef
 from orchestrator.vms.pipelines import Step
@@ -63,14 +62,12 @@ class Runner:
         database: Database,
         gateways: Gateways,
         keeper: Keeper,
-        bell: Bell,
         name: str,
     ) -> None:
         self._settings = settings
         self._database = database
         self._gateways = gateways
         self._keeper = keeper
-        self._bell = bell
         self._name = name
 
     def run(self, operation_id: UUID, step: Step) -> Verdict:
@@ -141,40 +138,35 @@ class Runner:
         return Verdict(Next.REQUEUE)
 
     def _apply(self, lease: Lease, outcome: Outcome) -> Verdict:
-        ring: list[OperationRef] = []
         try:
             with self._database.transaction() as tx:
                 operation, vm = operations.held(tx, lease)
-                verdict = self._settle(tx, operation, vm, outcome, ring)
+                return self._settle(tx, operation, vm, outcome)
         except LeaseLost as lost:
             log.info("%s; what it found is dropped", lost)
             return STOP
-        self._bell.ring(ring)
-        return verdict
 
-    def _settle(
-        self, tx: Transaction, operation: Operation, vm: Vm, outcome: Outcome, ring: list[OperationRef]
-    ) -> Verdict:
+    def _settle(self, tx: Transaction, operation: Operation, vm: Vm, outcome: Outcome) -> Verdict:
         if operation.cancel_requested_by is not None:
             if isinstance(outcome, Done):
                 outcome.changes(tx, vm)
-            ring.append(operations.overtake(tx, operation, vm, actor=operation.cancel_requested_by))
+            operations.give_way(tx, operation, vm)
             return STOP
         match outcome:
             case Done(changes=changes):
                 changes(tx, vm)
                 operations.advance(tx, operation, vm)
                 # The node answers: what was parked because it did not may go on.
-                operations.wake_parked(tx, node_id=operation.node_id, wanted="node")
+                waking.wake_parked(tx, node_id=operation.node_id, wanted="node")
                 return Verdict(Next.GO_ON)
             case Again(seconds=seconds, error=error):
-                operations.back_off(tx, operation, vm, seconds=seconds, error=error)
+                operations.back_off(tx, operation, seconds=seconds, error=error)
                 return Verdict(Next.STOP, retry_seconds=seconds)
             case Parked(wanted=wanted, error=error, recheck_seconds=recheck):
-                operations.park(tx, operation, vm, wanted=wanted, error=error, recheck_seconds=recheck)
+                operations.park(tx, operation, wanted=wanted, error=error, recheck_seconds=recheck)
                 return STOP
             case Failed(reason=reason):
-                ring.append(operations.give_up(tx, operation, vm, reason=reason))
+                operations.give_up(tx, operation, vm, reason=reason)
                 return Verdict(Next.STOP, failure=reason)
 
 

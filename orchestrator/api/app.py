@@ -10,15 +10,14 @@ from fastapi import FastAPI
 from orchestrator.api import api_keys, catalog, errors, health, ssh_keys, vms
 from orchestrator.api.body_limit import BodyLimit
 from orchestrator.api.services import Services
-from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 
 RESOURCES = (vms, ssh_keys, api_keys, catalog, health)
 
 
-def create_app(settings: Settings, database: Database, bell: Bell, *, threads: int = 10) -> FastAPI:
-    """The API over `database`, whose pool has at least `threads` connections. `bell` announces operations.
+def create_app(settings: Settings, database: Database, *, threads: int = 10) -> FastAPI:
+    """The API over `database`, whose pool has at least `threads` connections.
 
     Raises ConfigurationError when the settings cannot work.
     """
@@ -36,7 +35,7 @@ def create_app(settings: Settings, database: Database, bell: Bell, *, threads: i
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.services = Services.make(settings, database, bell)
+    app.state.services = Services.make(settings, database)
     app.add_middleware(BodyLimit)
     errors.install(app)
     for resource in RESOURCES:

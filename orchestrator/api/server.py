@@ -19,7 +19,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     database = Database(settings.database, pool_size=THREADS)
     try:
-        app = create_app(settings, database, Bell(make_app(settings)), threads=THREADS)
+        database.announce = Bell(make_app(settings)).ring
+        app = create_app(settings, database, threads=THREADS)
         uvicorn.run(
             app,
             host=host,

@@ -10,7 +10,6 @@ from orchestrator.accounts.identity import Authenticator
 from orchestrator.api import broker
 from orchestrator.api.rate_limits import RateLimiter
 from orchestrator.intake.submit import Intake
-from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 
@@ -22,19 +21,17 @@ class Services:
     """The parts behind the routes."""
 
     database: Database
-    bell: Bell
     intake: Intake
     authenticator: Authenticator
     limiter: RateLimiter
     broker: ConnectionPool
 
     @classmethod
-    def make(cls, settings: Settings, database: Database, bell: Bell) -> "Services":
+    def make(cls, settings: Settings, database: Database) -> "Services":
         """Raises ConfigurationError when the settings cannot work."""
         return cls(
             database=database,
-            bell=bell,
-            intake=Intake(database, bell, settings),
+            intake=Intake(database, settings),
             authenticator=Authenticator(database, settings),
             limiter=RateLimiter(settings),
             broker=broker.pool(settings.broker, timeout=READINESS_TIMEOUT),

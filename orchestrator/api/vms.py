@@ -118,4 +118,4 @@ def explain(vm_id: UUID, database: Db, caller: Reader) -> ExplainView:
     "/{vm_id}", status_code=204, responses=CHANGE | errors(404), summary="Destroy it, whatever its status"
 )
 def destroy(vm_id: UUID, parts: Parts, caller: Changer) -> None:
-    request_destroy(parts.database, parts.bell, caller.user_id, vm_id)
+    request_destroy(parts.database, caller.user_id, vm_id)

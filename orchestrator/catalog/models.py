@@ -58,6 +58,8 @@ class Node(Base):
         CheckConstraint(
             "address_mode = 'dhcp' OR prefix_length IS NOT NULL", name="static_addresses_have_a_prefix"
         ),
+        CheckConstraint("(misses > 0) = (missed_since IS NOT NULL)", name="misses_have_a_start"),
+        CheckConstraint("offline_since IS NULL OR misses > 0", name="offline_ones_were_missed"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -78,6 +80,13 @@ class Node(Base):
     gateway: Mapped[str | None]
     prefix_length: Mapped[int | None]
     ssh_port: Mapped[int]
+    seen_at: Mapped[Moment | None]
+    """When it was last seen up, and how long it had been up then: a smaller uptime later is a reboot."""
+    uptime_seconds: Mapped[int | None]
+    misses: Mapped[int] = mapped_column(server_default="0")
+    """Looks in a row that did not find it up; with time enough it is offline."""
+    missed_since: Mapped[Moment | None]
+    offline_since: Mapped[Moment | None]
     retired_at: Mapped[Moment | None]
 
 

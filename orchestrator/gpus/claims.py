@@ -1,6 +1,7 @@
 """Claiming and releasing GPUs. The database refuses a second live claim; the gate makes that a rare event."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from sqlalchemy import func, insert, select, update
 
@@ -9,8 +10,8 @@ from orchestrator.errors import InsufficientCapacity
 from orchestrator.gpus.choice import Card, choose
 from orchestrator.gpus.models import Claim
 from orchestrator.store.database import Transaction
-from orchestrator.vms.models import Vm
-from orchestrator.vms.operations import wake_parked
+from orchestrator.vms.models import Operation, Vm
+from orchestrator.vms.waking import wake_one
 
 
 def gate(tx: Transaction, node_id: str) -> None:
@@ -46,27 +47,40 @@ def free_counts(tx: Transaction) -> Counter[tuple[str, str]]:
 
 
 def claim(tx: Transaction, vm: Vm) -> None:
-    """Claim `vm.gpu_count` GPUs for `vm`, unless it holds them already.
+    """Claim `vm.gpu_count` GPUs for `vm`, less those that it holds already.
 
     Raises InsufficientCapacity with what is free.
     """
     gate(tx, vm.node_id)
-    if held_mappings(tx, vm):
-        return
+    missing = vm.gpu_count - len(held_mappings(tx, vm))
     free = free_cards(tx, vm.node_id, vm.gpu_type)
-    chosen = choose(free, vm.gpu_count)
-    if chosen is None:
+    if len(free) < missing:
         raise InsufficientCapacity(
-            f"Node {vm.node_id} has {len(free)} free {vm.gpu_type} GPUs, {vm.gpu_count} are needed.",
-            facts={"node": vm.node_id, "gpu_type": vm.gpu_type, "free": len(free), "needed": vm.gpu_count},
+            f"Node {vm.node_id} has {len(free)} free {vm.gpu_type} GPUs, {missing} are needed.",
+            facts={"node": vm.node_id, "gpu_type": vm.gpu_type, "free": len(free), "needed": missing},
         )
-    tx.execute(
-        insert(Claim),
-        [
-            {"gpu_id": card.id, "vm_id": vm.id, "node_id": vm.node_id, "gpu_type": vm.gpu_type, "slot": slot}
-            for slot, card in enumerate(chosen)
-        ],
-    )
+    take(tx, vm, missing, free)
+
+
+def take(tx: Transaction, vm: Vm, count: int, free: Sequence[Card]) -> None:
+    """Claim `count` of the `free` cards for `vm`; the caller has passed the gate."""
+    held = held_mappings(tx, vm)
+    slots = [slot for slot in range(vm.gpu_count) if slot not in held]
+    chosen = choose(free, count)
+    if chosen:
+        tx.execute(
+            insert(Claim),
+            [
+                {
+                    "gpu_id": card.id,
+                    "vm_id": vm.id,
+                    "node_id": vm.node_id,
+                    "gpu_type": vm.gpu_type,
+                    "slot": slot,
+                }
+                for slot, card in zip(slots, chosen, strict=False)
+            ],
+        )
 
 
 def held_mappings(tx: Transaction, vm: Vm) -> dict[int, str]:
@@ -81,14 +95,51 @@ def held_mappings(tx: Transaction, vm: Vm) -> dict[int, str]:
 
 
 def release(tx: Transaction, vm: Vm, *, because: str) -> None:
-    """End the claims of `vm`. Only for callers who saw the hypervisor confirm that it is stopped or gone."""
+    """End the claims of `vm` and hand its GPUs on to who waits for them, in this very transaction.
+
+    Only for callers who saw the hypervisor confirm that the VM is stopped or gone.
+    """
     gate(tx, vm.node_id)
     tx.execute(
         update(Claim)
         .where(Claim.vm_id == vm.id, Claim.released_at.is_(None))
         .values(released_at=func.now(), released_because=because)
     )
-    wake_parked(tx, node_id=vm.node_id, wanted="capacity")
+    hand_on(tx, vm.node_id, vm.gpu_type)
+
+
+def line(tx: Transaction, node_id: str, gpu_type: str) -> list[tuple[Operation, Vm]]:
+    """Who waits for GPUs of that type on the node: first those who pay for not being displaced, in the order
+    in which they asked."""
+    paying = Vm.rental_type != "interruptible"
+    rows = tx.execute(
+        select(Operation, Vm)
+        .join(Vm, Vm.id == Operation.vm_id)
+        .where(
+            Operation.node_id == node_id,
+            Operation.state == "parked",
+            Operation.parked_for == "capacity",
+            Vm.gpu_type == gpu_type,
+        )
+        .order_by(paying.desc(), Operation.created_at, Operation.id)
+    )
+    return [(operation, vm) for operation, vm in rows]
+
+
+def hand_on(tx: Transaction, node_id: str, gpu_type: str) -> None:
+    """Claim what is free for those who wait, the first in line first, and wake who has all; the caller has
+    passed the gate.
+
+    Who pays keeps what there is until the rest comes, so that nobody overtakes; an interruptible VM takes all
+    it needs or nothing.
+    """
+    for operation, vm in line(tx, node_id, gpu_type):
+        free = free_cards(tx, node_id, gpu_type)
+        missing = vm.gpu_count - len(held_mappings(tx, vm))
+        if vm.rental_type != "interruptible" or len(free) >= missing:
+            take(tx, vm, min(missing, len(free)), free)
+        if len(free) >= missing:
+            wake_one(tx, operation.id)
 
 
 def quarantine(tx: Transaction, node_id: str, mapping: str, *, reason: str) -> None:

@@ -5,7 +5,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from orchestrator.errors import NotFound
-from orchestrator.queue.chains import Bell
 from orchestrator.store.database import Database
 from orchestrator.vms import operations
 from orchestrator.vms.models import Vm
@@ -13,7 +12,7 @@ from orchestrator.vms.pipelines import Kind
 from orchestrator.vms.statuses import Status
 
 
-def request_destroy(database: Database, bell: Bell, user_id: int, vm_id: UUID) -> None:
+def request_destroy(database: Database, user_id: int, vm_id: UUID) -> None:
     """Begin the destroy pipeline, or let it overtake what runs at that operation's next safe point.
 
     Asking twice changes nothing. Raises NotFound for a VM that is not there or not the user's.
@@ -29,12 +28,6 @@ def request_destroy(database: Database, bell: Bell, user_id: int, vm_id: UUID) -
             return
         running = operations.live(tx, vm_id)
         if running is None:
-            ref = operations.begin(tx, vm, Kind.DESTROY, actor=actor)
-        elif running.kind == Kind.DESTROY:
-            return
-        elif not operations.is_unleased(tx, running):
-            running.cancel_requested_by = actor
-            return
-        else:
-            ref = operations.overtake(tx, running, vm, actor=actor)
-        tx.after_commit(lambda: bell.ring([ref]))
+            operations.begin(tx, vm, Kind.DESTROY, actor=actor)
+        elif running.kind != Kind.DESTROY:
+            operations.overtake(tx, running, vm, Kind.DESTROY, actor=actor)

@@ -7,17 +7,17 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, insert, select
 
 from orchestrator.accounts.models import User
+from orchestrator.billing.models import Reservation
 from orchestrator.errors import Unauthenticated
 from orchestrator.gpus import claims
 from orchestrator.intake import idempotency
 from orchestrator.intake.admission import Admitted, admit
 from orchestrator.intake.passwords import crypt
 from orchestrator.intake.request import RentalType, VmRequest
-from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import addresses, events, operations, vmids
-from orchestrator.vms.models import Reservation, Vm
+from orchestrator.vms.models import Vm
 from orchestrator.vms.pipelines import Kind
 
 DAYS_PER_MONTH = 30
@@ -34,9 +34,8 @@ class Submitted:
 class Intake:
     """The library door: what the HTTP API does with POST /vms and DELETE /vms/{id}, for any API layer."""
 
-    def __init__(self, database: Database, bell: Bell, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._bell = bell
         self._settings = settings
 
     def submit(self, user_id: int, request: VmRequest, *, idempotency_key: str | None = None) -> Submitted:
@@ -65,7 +64,6 @@ class Intake:
                 idempotency.keep(tx, user, idempotency_key, request, vm.id)
             operation = operations.begin(tx, vm, Kind.CREATE, actor=f"user:{user.id}")
             events.record(tx, vm.id, "accepted", actor=f"user:{user.id}", operation_id=operation.id)
-            tx.after_commit(lambda: self._bell.ring([operation]))
             tx.flush()
             tx.refresh(vm)
         return Submitted(vm, created=True)

@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from orchestrator.errors import NotFound
-from orchestrator.queue.chains import Bell
 from orchestrator.store.database import Database
 from orchestrator.vms import events, operations
 from orchestrator.vms.models import Operation, Vm
@@ -14,7 +13,7 @@ from orchestrator.vms.models import Operation, Vm
 ACTOR = "operator"
 
 
-def retry(database: Database, bell: Bell, vm_id: UUID) -> str:
+def retry(database: Database, vm_id: UUID) -> str:
     """Make the VM's live operation due at once, whatever it waits for, with fresh attempts."""
     with database.transaction() as tx:
         vm = tx.scalar(select(Vm).where(Vm.id == vm_id).with_for_update(key_share=True))
@@ -35,8 +34,7 @@ def retry(database: Database, bell: Bell, vm_id: UUID) -> str:
         events.record(tx, vm_id, f"{operation.step} is retried now", actor=ACTOR, operation_id=operation.id)
         tx.flush()
         tx.refresh(operation)
-        ref = operations.ref(operation)
-        tx.after_commit(lambda: bell.ring([ref]))
+        tx.ring(operations.ref(operation))
         return f"VM {vm_id}: {operation.kind} goes on at {operation.step}."
 
 

@@ -28,10 +28,10 @@ def scheduler_app(settings: Settings) -> Celery:
     """The Celery application with the duties, their schedule and the operators' tasks."""
     app = make_app(settings)
     database = Database(settings.database)
-    bell = Bell(app)
+    database.announce = Bell(app).ring
 
     def wake_duty() -> str | None:
-        return wake(database, bell, ring_again_seconds=settings.ring_again_seconds)
+        return wake(database, ring_again_seconds=settings.ring_again_seconds)
 
     def usage_duty() -> str | None:
         def send(cluster: str, node: str) -> None:
@@ -45,7 +45,7 @@ def scheduler_app(settings: Settings) -> Celery:
         return ask_for_usage(database, send)
 
     def retry(vm: str) -> str:
-        return ops.retry(database, bell, UUID(vm))
+        return ops.retry(database, UUID(vm))
 
     def explain(vm: str) -> dict[str, Any]:
         return ops.explain(database, UUID(vm))

@@ -1,7 +1,8 @@
 """Engine and transactions. Messages and other outside effects wait until the commit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -20,24 +21,37 @@ class Transaction(Session):
     def __init__(self, bind: Engine) -> None:
         super().__init__(bind, expire_on_commit=False, autoflush=True)
         self._after_commit: list[Callable[[], None]] = []
+        self._rung: list[Any] = []
 
     def after_commit(self, effect: Callable[[], None]) -> None:
         """Run `effect` once this transaction is durable; dropped on roll-back."""
         self._after_commit.append(effect)
 
-    def run_effects(self) -> None:
+    def ring(self, what: Any) -> None:
+        """Announce `what` (an operation, a node's want of capacity) once this transaction is durable."""
+        self._rung.append(what)
+
+    def run_effects(self, announce: Callable[[Sequence[Any]], None]) -> None:
+        """What was put off until the commit."""
         effects, self._after_commit = self._after_commit, []
         for effect in effects:
             effect()
+        rung, self._rung = self._rung, []
+        if rung:
+            announce(rung)
 
 
 class Database:
-    """The PostgreSQL database of one process (one pool of connections)."""
+    """The PostgreSQL database of one process (one pool of connections).
+
+    `announce` sends what transactions ring for. A process without a bell leaves it to the wake duty.
+    """
 
     tables = schema.metadata
     """Whoever has a database has imported all tables: foreign keys are resolved by name."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.announce: Callable[[Sequence[Any]], None] = lambda _: None
         self.engine = create_engine(
             url,
             hide_parameters=True,  # else an error would show hashes and digests in logs
@@ -58,7 +72,7 @@ class Database:
         with Transaction(self.engine) as session:
             with session.begin():
                 yield session
-            session.run_effects()
+            session.run_effects(self.announce)
 
     def ping(self) -> None:
         """Raise NotReady unless the database answers."""

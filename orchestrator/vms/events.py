@@ -1,8 +1,9 @@
 """Writing the time line."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert
 
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Event
@@ -18,16 +19,18 @@ def record(
     step: str | None = None,
     attempt: int | None = None,
     moved: tuple[str, str] | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Add one line. `text` is for the VM's owner: what happened and why, without secrets.
 
-    `moved` is the pair of statuses of a transition.
+    `moved` is the pair of statuses of a transition, `at` its moment (default: now).
     """
     before, after = moved or (None, None)
     tx.execute(
         insert(Event).values(
             vm_id=vm_id,
             operation_id=operation_id,
+            at=at or func.clock_timestamp(),
             actor=actor,
             kind="status" if moved else "step" if step else "note",
             from_status=before,

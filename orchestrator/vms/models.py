@@ -26,6 +26,9 @@ RENTAL_TYPES = ("on_demand", "reserved", "interruptible")
 AUTH_METHODS = ("ssh_key", "password")
 OPERATION_STATES = ("open", "parked", "done", "failed", "cancelled")
 PARKED_FOR = ("capacity", "node", "operator")
+OVERTAKERS = (Kind.DESTROY, Kind.STOP)
+CAUSES_OF_INTERRUPTION = ("reclaim", "drain", "reboot")
+INTERRUPTION_STATES = ("announced", "interrupted", "restored", "cancelled")
 
 
 def _steps_belong_to_their_pipeline() -> CheckConstraint:
@@ -98,6 +101,9 @@ class Vm(Base):
             name="password_is_sha512_crypt",
         ),
         CheckConstraint("status <> 'failed' OR failure_reason IS NOT NULL", name="failure_says_why"),
+        CheckConstraint(
+            "(status = 'offline') = (status_before_offline IS NOT NULL)", name="offline_knows_what_it_was"
+        ),
     )
 
     id: Mapped[UuidKey]
@@ -123,7 +129,9 @@ class Vm(Base):
     ssh_public_key: Mapped[str | None]
     password_hash: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default=Status.CREATING.value)
+    status_before_offline: Mapped[str | None]
     failure_reason: Mapped[str | None]
+    """Why its last operation was given up; also of a VM that could not be started and is stopped."""
     ip_address: Mapped[str | None]
     ssh_host_key_fingerprint: Mapped[str | None]
     cpu_percent: Mapped[float] = mapped_column(server_default="0")
@@ -131,27 +139,6 @@ class Vm(Base):
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     stopped_at: Mapped[Moment | None]
-
-
-class Reservation(Base):
-    """A rental term of 1, 3 or 6 months over GPUs of a node, with its price as agreed."""
-
-    __tablename__ = "reservations"
-    __table_args__ = (
-        CheckConstraint("months IN (1, 3, 6)", name="term_is_offered"),
-        CheckConstraint("ends_at > starts_at", name="ends_after_its_start"),
-    )
-
-    id: Mapped[UuidKey]
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    node_id: Mapped[str] = mapped_column(ForeignKey("nodes.id"))
-    gpu_type: Mapped[str] = mapped_column(ForeignKey("gpu_types.id"))
-    gpu_count: Mapped[int]
-    months: Mapped[int]
-    discount_percent: Mapped[Decimal] = mapped_column(Money)
-    deposit: Mapped[Decimal] = mapped_column(Money)
-    starts_at: Mapped[Created]
-    ends_at: Mapped[Moment]
 
 
 class Operation(Base):
@@ -177,6 +164,10 @@ class Operation(Base):
         CheckConstraint("(state = 'parked') = (parked_for IS NOT NULL)", name="parked_says_for_what"),
         CheckConstraint("(state IN ('open', 'parked')) = (finished_at IS NULL)", name="finished_has_a_time"),
         CheckConstraint("state <> 'failed' OR last_error IS NOT NULL", name="failure_says_why"),
+        one_of("overtaken_by", OVERTAKERS),
+        CheckConstraint(
+            "(cancel_requested_by IS NULL) = (overtaken_by IS NULL)", name="overtaken_by_somebody"
+        ),
         CheckConstraint("attempt >= 0 AND rings >= 0", name="counters_are_not_negative"),
     )
 
@@ -201,7 +192,8 @@ class Operation(Base):
     last_error: Mapped[str | None]
     parked_for: Mapped[str | None]
     cancel_requested_by: Mapped[str | None]
-    """Set when a destroy overtakes this operation: it ends at its next safe point."""
+    overtaken_by: Mapped[str | None]
+    """The kind of operation that overtakes this one, and who asked for it: it ends at its next safe point."""
     actor: Mapped[str]
     created_at: Mapped[Created]
     finished_at: Mapped[Moment | None]
@@ -235,8 +227,55 @@ class Event(Base):
     text: Mapped[str]
 
 
+class Interruption(Base):
+    """One reclaimed VM: who displaced it, when, and when it came back.
+
+    `notice_until` is when its shutdown may begin. `displaced_by` is the VM that waits for its GPUs, if one
+    does. `tries` counts restores that were given up.
+    """
+
+    __tablename__ = "interruptions"
+    __table_args__ = (
+        ForeignKeyConstraint(["vm_id", "node_id"], ["vms.id", "vms.node_id"]),
+        Index(
+            "uq_interruptions_one_open_a_vm",
+            "vm_id",
+            unique=True,
+            postgresql_where=text("state IN ('announced', 'interrupted')"),
+        ),
+        Index(
+            "ix_interruptions_open", "node_id", postgresql_where=text("state IN ('announced', 'interrupted')")
+        ),
+        Index("ix_interruptions_vm_id_announced_at", "vm_id", "announced_at"),
+        one_of("cause", CAUSES_OF_INTERRUPTION),
+        one_of("state", INTERRUPTION_STATES),
+        CheckConstraint("(cause = 'reclaim') = (displaced_by IS NOT NULL)", name="reclaim_says_for_whom"),
+        CheckConstraint(
+            "state NOT IN ('interrupted', 'restored') OR interrupted_at IS NOT NULL",
+            name="interrupted_has_a_time",
+        ),
+        CheckConstraint(
+            "(state IN ('restored', 'cancelled')) = (ended_at IS NOT NULL)", name="ended_has_a_time"
+        ),
+        CheckConstraint("interrupted_at >= notice_until", name="the_whole_notice_is_given"),
+    )
+
+    id: Mapped[UuidKey]
+    vm_id: Mapped[UUID]
+    node_id: Mapped[str]
+    cause: Mapped[str]
+    displaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("vms.id"))
+    state: Mapped[str] = mapped_column(server_default="announced")
+    announced_at: Mapped[Created]
+    notice_until: Mapped[Moment]
+    interrupted_at: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    tried_at: Mapped[Moment | None]
+
+
 class DutyRun(Base):
-    """The last run of a scheduler duty, for operators."""
+    """The last run of a scheduler duty, and its last failure, for operators."""
 
     __tablename__ = "duty_runs"
 
@@ -245,3 +284,6 @@ class DutyRun(Base):
     last_started_at: Mapped[Moment]
     last_seconds: Mapped[float]
     last_result: Mapped[str]
+    failures: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    last_failed_at: Mapped[Moment | None]
+    last_error: Mapped[str | None]

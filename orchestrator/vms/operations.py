@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from orchestrator.errors import LeaseLost
 from orchestrator.store.database import Transaction
@@ -61,17 +61,24 @@ def ref(operation: Operation) -> OperationRef:
 
 
 def begin(
-    tx: Transaction, vm: Vm, kind: Kind, *, actor: str, memo: dict[str, Any] | None = None
-) -> OperationRef:
-    """Write a new operation on `vm`; the caller sends its chain after the commit.
+    tx: Transaction,
+    vm: Vm,
+    kind: Kind,
+    *,
+    actor: str,
+    memo: dict[str, Any] | None = None,
+    step: Step | None = None,
+) -> Operation:
+    """Write a new operation on `vm`; its chain is sent after the commit.
 
-    `memo` is what the operation before it did not finish, such as a task that still runs.
+    The VM has the status of the first step at once. `memo` is what the operation before it did not finish,
+    such as a task that still runs. `step` is where an operation begins that undoes another.
     """
     operation = Operation(
         vm_id=vm.id,
         node_id=vm.node_id,
         kind=kind.value,
-        step=PIPELINES[kind].steps[0].value,
+        step=(step or PIPELINES[kind].steps[0]).value,
         actor=actor,
         memo=memo or {},
         rung_at=func.now(),
@@ -79,7 +86,9 @@ def begin(
     )
     tx.add(operation)
     tx.flush()
-    return ref(operation)
+    _enter(tx, operation, vm, "asked for")
+    tx.ring(ref(operation))
+    return operation
 
 
 def live(tx: Transaction, vm_id: UUID) -> Operation | None:
@@ -89,13 +98,14 @@ def live(tx: Transaction, vm_id: UUID) -> Operation | None:
     )
 
 
-def _unleased() -> ColumnElement[bool]:
+def unleased() -> ColumnElement[bool]:
+    """That nobody works on an operation now."""
     return or_(Operation.lease_token.is_(None), Operation.lease_expires_at < CLOCK)
 
 
 def is_unleased(tx: Transaction, operation: Operation) -> bool:
     """Whether nobody works on the operation now (its worker may have died)."""
-    return bool(tx.scalar(select(_unleased()).where(Operation.id == operation.id)))
+    return bool(tx.scalar(select(unleased()).where(Operation.id == operation.id)))
 
 
 def take(tx: Transaction, operation_id: UUID, step: Step, *, owner: str, seconds: float) -> Lease | None:
@@ -107,7 +117,7 @@ def take(tx: Transaction, operation_id: UUID, step: Step, *, owner: str, seconds
             Operation.step == step.value,
             Operation.state == "open",
             Operation.not_before <= CLOCK + EARLY,
-            _unleased(),
+            unleased(),
         )
         .values(
             lease_token=func.gen_random_uuid(),
@@ -165,13 +175,16 @@ def remember(tx: Transaction, lease: Lease, facts: dict[str, Any]) -> None:
 
 
 def enter_step(tx: Transaction, lease: Lease) -> None:
-    """Bring the VM to the status that the step means, where that is a legal move (a stopped VM that is
-    destroyed stays stopped until it is gone)."""
-    pipeline = PIPELINES[lease.operation.kind]
-    status = pipeline.enters.get(lease.operation.step)
+    """Bring the VM to the status that the step means."""
     operation, vm = held(tx, lease)
+    _enter(tx, operation, vm, f"{operation.step} begins")
+
+
+def _enter(tx: Transaction, operation: Operation, vm: Vm, what: str) -> None:
+    """Only where it is a legal move: a stopped VM that is destroyed stays stopped until it is gone."""
+    status = PIPELINES[Kind(operation.kind)].enters.get(Step(operation.step))
     if status is not None and legal(Status(vm.status), status):
-        cause = f"{operation.kind}: {lease.operation.step} begins"
+        cause = f"{operation.kind}: {what}"
         move(tx, vm, status, actor=operation.actor, cause=cause, operation_id=operation.id)
 
 
@@ -228,7 +241,7 @@ def advance(tx: Transaction, operation: Operation, vm: Vm) -> None:
     operation.rings = 1
 
 
-def back_off(tx: Transaction, operation: Operation, vm: Vm, *, seconds: float, error: str) -> None:
+def back_off(tx: Transaction, operation: Operation, *, seconds: float, error: str) -> None:
     """The step is tried again after a while."""
     _tell(tx, operation, f"{operation.step} is tried again in {seconds:.1f} s: {error}")
     _let_go(operation)
@@ -237,9 +250,7 @@ def back_off(tx: Transaction, operation: Operation, vm: Vm, *, seconds: float, e
     operation.rung_at = None
 
 
-def park(
-    tx: Transaction, operation: Operation, vm: Vm, *, wanted: str, error: str, recheck_seconds: float
-) -> None:
+def park(tx: Transaction, operation: Operation, *, wanted: str, error: str, recheck_seconds: float) -> None:
     """The operation leaves the queue until `wanted` (capacity, node, operator) is there.
 
     `recheck_seconds` bounds how long a lost wake-up can cost. The step's deadline starts anew.
@@ -256,76 +267,47 @@ def park(
     operation.rung_at = None
 
 
-def hand_back(operation: Operation) -> None:
-    """The worker is leaving: another may go on at once, and the attempt does not count."""
+def hand_back(operation: Operation, *, seconds: float = 0) -> None:
+    """The worker lets go, and the attempt does not count: another may go on at once, or after a time that the
+    step has to wait for."""
     _let_go(operation)
     operation.attempt -= 1
-    operation.not_before = CLOCK
+    operation.not_before = CLOCK + timedelta(seconds=seconds)
     operation.rung_at = None
 
 
-def give_up(tx: Transaction, operation: Operation, vm: Vm, *, reason: str) -> OperationRef:
-    """The operation has failed; what it left is rolled back. `reason` is for the VM's owner."""
+def give_up(tx: Transaction, operation: Operation, vm: Vm, *, reason: str) -> None:
+    """The operation has failed; what it did is undone. `reason` is for the VM's owner."""
     _tell(tx, operation, f"{operation.step} failed: {reason}")
     operation.last_error = reason
     vm.failure_reason = reason
     _finish(operation, "failed")
     tx.flush()
-    return begin(tx, vm, Kind.ROLL_BACK, actor="innkeeper", memo=operation.memo)
+    undo = PIPELINES[Kind(operation.kind)].undo
+    if undo is None:
+        raise ValueError(f"{operation.kind} may not be given up")
+    kind, step = undo
+    begin(tx, vm, kind, actor="innkeeper", memo=operation.memo, step=step)
 
 
-def overtake(tx: Transaction, operation: Operation, vm: Vm, *, actor: str) -> OperationRef:
-    """End `operation` at this safe point and begin the destroy that overtook it."""
-    record(
-        tx,
-        vm.id,
-        f"{operation.kind} is overtaken by a destroy",
-        actor=actor,
-        operation_id=operation.id,
-    )
+def overtake(tx: Transaction, operation: Operation, vm: Vm, kind: Kind, *, actor: str) -> None:
+    """End `operation` and begin the one of `kind`: now, or at its next safe point if a worker is at it."""
+    operation.cancel_requested_by = actor
+    operation.overtaken_by = kind.value
+    if is_unleased(tx, operation):
+        give_way(tx, operation, vm)
+
+
+def give_way(tx: Transaction, operation: Operation, vm: Vm) -> None:
+    """End an operation that was overtaken, and begin the one that overtook it."""
+    actor, kind = str(operation.cancel_requested_by), Kind(str(operation.overtaken_by))
+    cancel(tx, operation, actor=actor, why=f"overtaken by a {kind}")
+    begin(tx, vm, kind, actor=actor, memo=operation.memo)
+
+
+def cancel(tx: Transaction, operation: Operation, *, actor: str, why: str) -> None:
+    """End an operation that nobody works on, or whose worker is at a safe point."""
+    text = f"{operation.kind} ends unfinished: {why}"
+    record(tx, operation.vm_id, text, actor=actor, operation_id=operation.id)
     _finish(operation, "cancelled")
     tx.flush()
-    return begin(tx, vm, Kind.DESTROY, actor=actor, memo=operation.memo)
-
-
-def wake(tx: Transaction, *, ring_again_seconds: float, limit: int = 1000) -> list[OperationRef]:
-    """Due operations that nobody holds and whose last ring went unanswered; marked as rung.
-
-    Rows that another scheduler looks at are skipped.
-    """
-    patience = text("make_interval(secs => :ring * pow(2, least(operations.rings, 5) - 1))")
-    due = (
-        select(Operation.id)
-        .where(
-            Operation.state.in_(LIVE),
-            Operation.not_before <= CLOCK,
-            _unleased(),
-            or_(
-                Operation.rung_at.is_(None),
-                Operation.rung_at + patience.bindparams(bindparam("ring", ring_again_seconds)) < CLOCK,
-            ),
-        )
-        .order_by(Operation.not_before)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rung = tx.scalars(
-        update(Operation)
-        .where(Operation.id.in_(due.scalar_subquery()))
-        .values(state="open", parked_for=None, rung_at=CLOCK, rings=Operation.rings + 1)
-        .returning(Operation)
-    )
-    return [ref(operation) for operation in rung]
-
-
-def wake_parked(tx: Transaction, *, node_id: str, wanted: str) -> None:
-    """What was waited for is there: parked operations of the node become due at once.
-
-    One that is locked is being woken anyway.
-    """
-    waiting = (
-        select(Operation.id)
-        .where(Operation.node_id == node_id, Operation.state == "parked", Operation.parked_for == wanted)
-        .with_for_update(skip_locked=True)
-    )
-    tx.execute(update(Operation).where(Operation.id.in_(waiting.scalar_subquery())).values(not_before=CLOCK))

@@ -11,6 +11,11 @@ class Kind(StrEnum):
     """Kind of an operation."""
 
     CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    INTERRUPT = "interrupt"
+    RESTORE = "restore"
     DESTROY = "destroy"
     ROLL_BACK = "roll_back"
 
@@ -23,6 +28,7 @@ class Step(StrEnum):
     CONFIGURE = "configure"
     BOOT = "boot"
     PROBE = "probe"
+    ANNOUNCE = "announce"
     SHUTDOWN = "shutdown"
     DELETE = "delete"
     RELEASE = "release"
@@ -32,12 +38,13 @@ class Step(StrEnum):
 class Pipeline:
     """`enters`: the status that a step brings with it. `ends_in`: the status after the last step.
 
-    `may_fail`: whether giving up is allowed; what cleans up never gives up, it waits for an operator.
+    `undo`: the operation that follows when this one is given up, and the step it begins at. None: what cleans
+    up never gives up, it waits for an operator.
     """
 
     steps: tuple[Step, ...]
     ends_in: Status
-    may_fail: bool
+    undo: tuple[Kind, Step] | None = None
     enters: Mapping[Step, Status] = field(default_factory=dict)
 
     def after(self, step: Step) -> Step | None:
@@ -55,17 +62,43 @@ PIPELINES: dict[Kind, Pipeline] = {
         steps=(Step.RESERVE, Step.CLONE, Step.CONFIGURE, Step.BOOT, Step.PROBE),
         enters={Step.BOOT: Status.STARTING},
         ends_in=Status.RUNNING,
-        may_fail=True,
+        undo=(Kind.ROLL_BACK, Step.SHUTDOWN),
+    ),
+    Kind.START: Pipeline(
+        steps=(Step.RESERVE, Step.CONFIGURE, Step.BOOT, Step.PROBE),
+        enters={Step.RESERVE: Status.STARTING},
+        ends_in=Status.RUNNING,
+        undo=(Kind.STOP, Step.SHUTDOWN),
+    ),
+    Kind.STOP: Pipeline(
+        steps=(Step.SHUTDOWN, Step.RELEASE),
+        enters={Step.SHUTDOWN: Status.STOPPING},
+        ends_in=Status.STOPPED,
+    ),
+    Kind.RESTART: Pipeline(
+        steps=(Step.SHUTDOWN, Step.BOOT, Step.PROBE),
+        enters={Step.SHUTDOWN: Status.STOPPING, Step.BOOT: Status.STARTING},
+        ends_in=Status.RUNNING,
+        undo=(Kind.STOP, Step.SHUTDOWN),
+    ),
+    Kind.INTERRUPT: Pipeline(
+        steps=(Step.ANNOUNCE, Step.SHUTDOWN, Step.RELEASE),
+        enters={Step.SHUTDOWN: Status.STOPPING},
+        ends_in=Status.INTERRUPTED,
+    ),
+    Kind.RESTORE: Pipeline(
+        steps=(Step.RESERVE, Step.CONFIGURE, Step.BOOT, Step.PROBE),
+        enters={Step.RESERVE: Status.STARTING},
+        ends_in=Status.RUNNING,
+        undo=(Kind.INTERRUPT, Step.SHUTDOWN),
     ),
     Kind.DESTROY: Pipeline(
         steps=(Step.SHUTDOWN, Step.DELETE, Step.RELEASE),
         enters={Step.SHUTDOWN: Status.STOPPING},
         ends_in=Status.DESTROYED,
-        may_fail=False,
     ),
     Kind.ROLL_BACK: Pipeline(
         steps=(Step.SHUTDOWN, Step.DELETE, Step.RELEASE),
         ends_in=Status.FAILED,
-        may_fail=False,
     ),
 }

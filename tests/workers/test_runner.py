@@ -1,7 +1,7 @@
 """Running one step: what comes of it is applied under its lease, or dropped."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -41,8 +41,10 @@ def ref(seed: Seed) -> OperationRef:
 
 
 @pytest.fixture
-def keeper(seed: Seed) -> Keeper:
-    return Keeper(seed.database, lease_seconds=5, heartbeat_seconds=0.05)
+def keeper(seed: Seed) -> Iterator[Keeper]:
+    keeper = Keeper(seed.database, lease_seconds=5, heartbeat_seconds=0.05)
+    yield keeper
+    keeper.close()
 
 
 @pytest.fixture
@@ -55,7 +57,6 @@ def run(
         database=seed.database,
         gateways=cast(Gateways, NoGateways()),
         keeper=keeper,
-        bell=cast(Any, seed.bell),
         name="test",
     )
 
@@ -165,7 +166,7 @@ def test_a_destroy_overtakes_a_waiting_step(
     seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
 ) -> None:
     def wait(work: Work) -> Outcome:
-        request_destroy(seed.database, cast(Any, seed.bell), seed.user_id, ref.vm_id)
+        request_destroy(seed.database, seed.user_id, ref.vm_id)
         work.pause(1000)
         return Done()
 
@@ -178,7 +179,7 @@ def test_a_destroy_keeps_what_the_step_had_done(
     seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
 ) -> None:
     def finish(work: Work) -> Outcome:
-        request_destroy(seed.database, cast(Any, seed.bell), seed.user_id, ref.vm_id)
+        request_destroy(seed.database, seed.user_id, ref.vm_id)
         return Done(lambda tx, vm: setattr(vm, "ip_address", "192.0.2.7"))
 
     assert run(finish) == Verdict(Next.STOP)

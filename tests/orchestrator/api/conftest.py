@@ -16,7 +16,7 @@ from orchestrator.embedded import EmbeddedValkey
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 from tests.orchestrator.api.contract import Contract
-from tests.seed import RecordingBell, Seed, seed_catalog
+from tests.seed import Seed, seed_catalog
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which the project does not use
     warnings.simplefilter("ignore")
@@ -71,7 +71,7 @@ def fresh_counts(valkey: EmbeddedValkey) -> None:
 def contract() -> Contract:
     """What the OpenAPI document promises: the answers of all tests are held against it."""
     nowhere = Database("postgresql+psycopg://nowhere")
-    return Contract(create_app(Settings(_env_file=None), nowhere, RecordingBell()).openapi())
+    return Contract(create_app(Settings(_env_file=None), nowhere).openapi())
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def make_client(
 
     def make(**changes: Any) -> TestClient:
         changed = settings.model_copy(update=changes)
-        app = create_app(changed, seed.database, seed.bell, threads=10)
+        app = create_app(changed, seed.database, threads=10)
         client = TestClient(app, raise_server_exceptions=False)
         client.event_hooks = {"response": [contract.check]}
         client.__enter__()

@@ -40,7 +40,7 @@ def test_without_the_database_only_the_process_is_healthy(settings, seed, contra
     from tests.orchestrator.api.conftest import TestClient
 
     nowhere = Database(f"postgresql+psycopg://innkeeper@127.0.0.1:{free_port()}/innkeeper")
-    client = TestClient(create_app(settings, nowhere, seed.bell), raise_server_exceptions=False)
+    client = TestClient(create_app(settings, nowhere), raise_server_exceptions=False)
     client.event_hooks = {"response": [contract.check]}
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json()["parts"] == {"database": "does not answer", "broker": "ok"}

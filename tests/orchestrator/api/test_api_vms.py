@@ -204,7 +204,7 @@ def test_explain_says_what_it_waits_for(caller, seed):
     assert explained()["attempt"] == 1
 
     with seed.database.transaction() as tx:
-        operations.back_off(tx, *operations.held(tx, lease), seconds=60, error="the node is busy")
+        operations.back_off(tx, operations.held(tx, lease)[0], seconds=60, error="the node is busy")
     told = explained()
     assert told["waits_for"] == "reserve is tried again in a while on node vm01"
     assert told["last_error"] == "the node is busy"
@@ -216,9 +216,8 @@ def test_explain_says_what_it_waits_for(caller, seed):
         "operator": "reserve waits for an operator of node vm01",
     }.items():
         with seed.database.transaction() as tx:
-            vm = tx.get_one(Vm, vm_id)
             operations.park(
-                tx, tx.scalars(operation).one(), vm, wanted=wanted, error=f"no {wanted}", recheck_seconds=60
+                tx, tx.scalars(operation).one(), wanted=wanted, error=f"no {wanted}", recheck_seconds=60
             )
         told = explained()
         assert (told["waits_for"], told["parked_for"], told["state"]) == (sentence, wanted, "parked")

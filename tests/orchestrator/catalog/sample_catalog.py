@@ -108,11 +108,6 @@ def apply_text(database: Database, catalog: str = SAMPLE) -> Changes:
         return apply(tx, parse(catalog, "catalog.toml"))
 
 
-class _NoBell:
-    def ring(self, operations: list[Any]) -> None:
-        """Nobody listens."""
-
-
 @dataclass(frozen=True)
 class Tenant:
     """A user with a key who rents VMs."""
@@ -124,7 +119,7 @@ class Tenant:
         """A VM that was accepted just now."""
         body = {"node": "vm01", "gpu_type": "5090", "gpu_count": 1, "storage_gb": 50, "template_vmid": 9000}
         settings = Settings(password_rounds=1000, _env_file=None)
-        return Intake(self.database, _NoBell(), settings).submit(self.user_id, VmRequest(**body | changes)).vm
+        return Intake(self.database, settings).submit(self.user_id, VmRequest(**body | changes)).vm
 
     def moves(self, vm: Vm, *statuses: str) -> None:
         """Take the VM through statuses; once it runs, its create operation is done."""

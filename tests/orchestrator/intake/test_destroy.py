@@ -11,11 +11,11 @@ from orchestrator.intake.destroy import request_destroy
 from orchestrator.vms import operations
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.pipelines import Kind, Step
-from tests.seed import RecordingBell, Seed
+from tests.seed import Seed
 
 
 def destroy(seed: Seed, vm: Vm, user_id: int | None = None) -> None:
-    request_destroy(seed.database, seed.bell, user_id or seed.user_id, vm.id)  # type: ignore[arg-type]
+    request_destroy(seed.database, user_id or seed.user_id, vm.id)
 
 
 def history(seed: Seed) -> list[tuple[str, str]]:
@@ -83,5 +83,5 @@ def test_somebody_elses_vm_is_not_there(seed: Seed) -> None:
     with pytest.raises(NotFound):
         destroy(seed, vm, user_id=seed.user_id + 1)
     with pytest.raises(NotFound):
-        request_destroy(seed.database, RecordingBell(), seed.user_id, uuid4())  # type: ignore[arg-type]
+        request_destroy(seed.database, seed.user_id, uuid4())
     assert history(seed) == [("create", "open")]

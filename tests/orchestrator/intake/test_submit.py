@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from orchestrator.accounts.models import IdempotencyKey, SshKey, User
+from orchestrator.billing.models import Reservation
 from orchestrator.catalog.models import Cluster, Gpu, GpuType, Node, Template
 from orchestrator.errors import (
     IdempotencyMismatch,
@@ -23,7 +24,7 @@ from orchestrator.gpus import claims
 from orchestrator.intake.request import VmRequest
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import addresses
-from orchestrator.vms.models import Event, Operation, Reservation, Vm, Vmid
+from orchestrator.vms.models import Event, Operation, Vm, Vmid
 from orchestrator.vms.pipelines import Kind, Step
 from tests.seed import PASSWORD, PUBLIC_KEY, Seed, seed_catalog
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -49,10 +48,9 @@ def test_two_schedulers_do_not_run_a_duty_at_once(seed: Seed) -> None:
 def test_wake_rings_for_what_is_due_after_its_commit(seed: Seed) -> None:
     seed.vm()
     seed.bell.rung.clear()
-    bell = cast(Any, seed.bell)
-    assert wake(seed.database, bell, ring_again_seconds=4) == "0 operations rung for"
+    assert wake(seed.database, ring_again_seconds=4) == "0 operations rung for"
     change(seed, rung_at=func.now() - timedelta(seconds=5))
-    assert wake(seed.database, bell, ring_again_seconds=4) == "1 operations rung for"
+    assert wake(seed.database, ring_again_seconds=4) == "1 operations rung for"
     assert len(seed.bell.rung) == 1
 
 
@@ -68,7 +66,7 @@ def test_one_node_of_each_cluster_is_asked_for_the_use_of_its_vms(seed: Seed) ->
 def retry(seed: Seed) -> Callable[[], str]:
     vm = seed.vm()
     seed.bell.rung.clear()
-    return lambda: ops.retry(seed.database, cast(Any, seed.bell), vm.id)
+    return lambda: ops.retry(seed.database, vm.id)
 
 
 class TestRetry:
@@ -97,7 +95,7 @@ class TestRetry:
 
     def test_an_unknown_vm(self, seed: Seed) -> None:
         with pytest.raises(NotFound):
-            ops.retry(seed.database, cast(Any, seed.bell), uuid4())
+            ops.retry(seed.database, uuid4())
 
 
 def test_explain_says_where_a_vm_stands(seed: Seed) -> None:

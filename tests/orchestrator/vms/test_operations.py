@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.errors import LeaseLost
-from orchestrator.vms import operations
+from orchestrator.vms import operations, waking
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.operations import Lease, OperationRef
 from orchestrator.vms.pipelines import PIPELINES, Kind, Step
@@ -32,8 +32,11 @@ def row(seed: Seed, ref: OperationRef) -> Operation:
 
 
 def woken(seed: Seed) -> list[OperationRef]:
+    seed.bell.rung.clear()
     with seed.database.transaction() as tx:
-        return operations.wake(tx, ring_again_seconds=4)
+        count = waking.wake_due(tx, ring_again_seconds=4)
+    assert count == len(seed.bell.rung)
+    return list(seed.bell.rung)
 
 
 def later(seed: Seed, **values: object) -> None:
@@ -83,7 +86,7 @@ def test_extending_tells_lost_and_overtaken_leases(seed: Seed, ref: OperationRef
     stranger = uuid4()
     with seed.database.transaction() as tx:
         assert operations.extend(tx, [lease.token, stranger], seconds=60) == {lease.token: False}
-    later(seed, cancel_requested_by="user:1")
+    later(seed, cancel_requested_by="user:1", overtaken_by="destroy")
     with seed.database.transaction() as tx:
         assert operations.extend(tx, [lease.token], seconds=60) == {lease.token: True}
 
@@ -153,8 +156,8 @@ class TestWake:
         )
         assert woken(seed) == []
         with seed.database.transaction() as tx:
-            operations.wake_parked(tx, node_id="vm01", wanted="node")
-        assert [one.id for one in woken(seed)] == [ref.id]
+            waking.wake_parked(tx, node_id="vm01", wanted="node")
+        assert [one.id for one in seed.bell.rung] == [ref.id]
         assert row(seed, ref).state == "open"
 
 
@@ -166,4 +169,10 @@ def test_the_rest_of_a_pipeline() -> None:
 
 
 def test_what_cleans_up_never_gives_up() -> None:
-    assert [kind for kind, pipeline in PIPELINES.items() if pipeline.may_fail] == [Kind.CREATE]
+    given_up = {kind: pipeline.undo[0] for kind, pipeline in PIPELINES.items() if pipeline.undo}
+    assert given_up == {
+        Kind.CREATE: Kind.ROLL_BACK,
+        Kind.START: Kind.STOP,
+        Kind.RESTART: Kind.STOP,
+        Kind.RESTORE: Kind.INTERRUPT,
+    }

@@ -39,13 +39,22 @@ def test_the_database_refuses_what_the_table_does_not_allow(seed: Seed) -> None:
 def _database_allows(database: Database, vm_id: UUID, before: Status, after: Status) -> bool:
     with database.engine.connect() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers
-        connection.execute(update(Vm).values(status=before.value, failure_reason="test"))
+        connection.execute(
+            update(Vm).values(
+                status=before.value, status_before_offline=_before(before), failure_reason="test"
+            )
+        )
         connection.execute(text("SET LOCAL session_replication_role = origin"))
         try:
-            connection.execute(update(Vm).where(Vm.id == vm_id).values(status=after.value))
+            values = {"status": after.value, "status_before_offline": _before(after)}
+            connection.execute(update(Vm).where(Vm.id == vm_id).values(values))
         except IntegrityError as error:
             return "may not go from" not in str(error)
         return True
+
+
+def _before(status: Status) -> str | None:
+    return "running" if status is Status.OFFLINE else None
 
 
 def test_a_move_writes_one_event_with_actor_and_cause(seed: Seed) -> None:

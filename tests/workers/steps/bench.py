@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -54,6 +54,11 @@ class Bench:
     keeper: Keeper
     runner: Runner
 
+    def close(self) -> None:
+        """Let go of the hypervisor and of the database."""
+        self.keeper.close()
+        self.gateways.close()
+
     def vm(self, **changes: Any) -> UUID:
         """A VM that was just accepted."""
         body = {"node": "vm01", "gpu_type": "5090", "gpu_count": 1, "storage_gb": 50, "template_vmid": 100}
@@ -61,7 +66,7 @@ class Bench:
 
     def destroy(self, vm_id: UUID) -> None:
         """Ask for its end."""
-        request_destroy(self.database, cast(Any, self.bell), self.user_id, vm_id)
+        request_destroy(self.database, self.user_id, vm_id)
 
     def operation(self, vm_id: UUID) -> Operation | None:
         """The operation that is under way."""
@@ -199,6 +204,7 @@ def make_bench(simulator: Simulator, database: Database, monkeypatch: pytest.Mon
         ssh_keys.add(tx, user.id, PUBLIC_KEY)
         user_id = user.id
     bell = RecordingBell()
+    database.announce = bell.ring
     gateways = Gateways(database, SETTINGS)
     keeper = Keeper(database, lease_seconds=60, heartbeat_seconds=1)
     return Bench(
@@ -206,7 +212,7 @@ def make_bench(simulator: Simulator, database: Database, monkeypatch: pytest.Mon
         database=database,
         user_id=user_id,
         bell=bell,
-        intake=Intake(database, cast(Any, bell), SETTINGS),
+        intake=Intake(database, SETTINGS),
         gateways=gateways,
         keeper=keeper,
         runner=Runner(
@@ -214,7 +220,6 @@ def make_bench(simulator: Simulator, database: Database, monkeypatch: pytest.Mon
             database=database,
             gateways=gateways,
             keeper=keeper,
-            bell=cast(Any, bell),
             name="test",
         ),
     )

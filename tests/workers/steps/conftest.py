@@ -32,7 +32,7 @@ def slow_bench(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         with database.transaction() as tx:
             tx.execute(update(Node).values(full_clone=True))
         yield made
-        made.gateways.close()
+        made.close()
 
 
 @pytest.fixture
@@ -40,4 +40,4 @@ def bench(simulator: Simulator, database: Database, monkeypatch: pytest.MonkeyPa
     """A store with the simulator's catalog, a user, and a runner of steps."""
     made = make_bench(simulator, database, monkeypatch)
     yield made
-    made.gateways.close()
+    made.close()

@@ -1,0 +1,1 @@
+"""Billing: reservations, what is used and at which rate, opened and closed by the VM's own transitions."""
