@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
 from orchestrator.embedded import EmbeddedPostgres, EmbeddedValkey
 from orchestrator.store import migrate
@@ -42,12 +43,22 @@ def migrated(postgres: EmbeddedPostgres) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def maintenance(postgres: EmbeddedPostgres) -> Iterator[Engine]:
+    """For what is done outside of transactions."""
+    engine = create_engine(postgres.database_url("postgres"), isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def database(postgres: EmbeddedPostgres, migrated: str) -> Iterator[Database]:
-    """An empty database with the newest schema."""
+def database(postgres: EmbeddedPostgres, migrated: str, maintenance: Engine) -> Iterator[Database]:
+    """An empty database with the newest schema; dropped again, as all together would fill the memory."""
     database = Database(postgres.fresh_database(template=migrated), pool_size=5)
     yield database
     database.close()
+    with maintenance.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{database.engine.url.database}" WITH (FORCE)'))
 
 
 @pytest.fixture

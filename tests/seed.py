@@ -29,13 +29,18 @@ SETTINGS = Settings(password_rounds=1000, _env_file=None)
 
 
 class RecordingBell:
-    """Keeps what would have been sent."""
+    """Keeps what would have been sent: chains of operations, and what the scheduler would be told."""
 
     def __init__(self) -> None:
         self.rung: list[OperationRef] = []
+        self.told: list[object] = []
 
-    def ring(self, operations: Sequence[OperationRef]) -> None:
-        self.rung += operations
+    def ring(self, announced: Sequence[object]) -> None:
+        for what in announced:
+            if isinstance(what, OperationRef):
+                self.rung.append(what)
+            else:
+                self.told.append(what)
 
 
 @dataclass(frozen=True)

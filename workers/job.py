@@ -1,16 +1,18 @@
 """A snapshot of everything a step needs to know, read in one short transaction."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from orchestrator.catalog.models import Cluster, Node, Template, TemplateCopy
+from orchestrator.fleet.sightings import marker, vm_name
 from orchestrator.gpus.claims import held_mappings
 from orchestrator.store.database import Transaction
 from orchestrator.vms import addresses, vmids
-from orchestrator.vms.models import Vm
+from orchestrator.vms.models import Interruption, Vm
 from orchestrator.vms.operations import Lease, OperationRef
 
 
@@ -51,6 +53,17 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """The announced interruption of the VM. `seconds_left` until its shutdown, when the job was loaded."""
+
+    id: UUID
+    displaced_by: UUID | None
+    until: datetime
+    seconds_left: float
+    cause: str
+
+
+@dataclass(frozen=True)
 class Job:
     """The VM as the step should make it."""
 
@@ -68,16 +81,17 @@ class Job:
     static_address: str | None
     clone_asked: bool
     """Whether something of ours can stand under the VMID at all."""
+    notice: Notice | None
 
     @property
     def name(self) -> str:
         """The PVE name, which becomes the guest's hostname (at most 63 characters)."""
-        return f"gpu-{self.vm_id.hex[:12]}"
+        return vm_name(self.vm_id)
 
     @property
     def marker(self) -> str:
         """The line of the description that proves that a PVE VM is this VM."""
-        return f"innkeeper:{self.vm_id}"
+        return marker(self.vm_id)
 
 
 def load(tx: Transaction, lease: Lease) -> Job:
@@ -123,4 +137,16 @@ def load(tx: Transaction, lease: Lease) -> Job:
         mappings=held_mappings(tx, vm),
         static_address=addresses.held(tx, vm),
         clone_asked=vmids.clone_was_asked(tx, vm),
+        notice=_notice(tx, vm),
     )
+
+
+def _notice(tx: Transaction, vm: Vm) -> Notice | None:
+    left = func.extract("epoch", Interruption.notice_until - func.clock_timestamp())
+    found = tx.execute(
+        select(Interruption, left).where(Interruption.vm_id == vm.id, Interruption.state == "announced")
+    ).one_or_none()
+    if found is None:
+        return None
+    record, seconds = found
+    return Notice(record.id, record.displaced_by, record.notice_until, float(seconds), record.cause)

@@ -27,12 +27,23 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Later:
+    """Nothing is wrong: the step goes on in `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Parked:
-    """Wait for capacity, a node or an operator; costs nothing until woken or rechecked."""
+    """Wait for capacity, a node or an operator; costs nothing until woken or rechecked.
+
+    `lacking`: how many GPUs were missing when the step looked.
+    """
 
     wanted: str
     error: str
     recheck_seconds: float
+    lacking: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,4 +53,4 @@ class Failed:
     reason: str
 
 
-Outcome = Done | Again | Parked | Failed
+Outcome = Done | Again | Later | Parked | Failed

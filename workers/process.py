@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from celery import Celery
 from celery.signals import worker_shutting_down
 
-from orchestrator.queue.app import USAGE_TASK, make_app, node_queue
+from orchestrator.queue.app import LOOK_AT_CLUSTER_TASK, SWEEP_CLUSTER_TASK, make_app, node_queue
 from orchestrator.queue.chains import Bell
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 from workers.gateways import Gateways
 from workers.heartbeat import Keeper
+from workers.observe import observe
 from workers.pulse import Pulse
 from workers.runner import Runner
+from workers.sweep import sweep
 from workers.tasks import register
-from workers.usage import observe
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ class WorkerProcess:
             name=name,
         )
         register(self.app, self.runner)
-        self.app.task(name=USAGE_TASK, send_events=False)(self.usage)
+        self.app.task(name=LOOK_AT_CLUSTER_TASK, send_events=False)(self.look)
+        self.app.task(name=SWEEP_CLUSTER_TASK, send_events=False)(self.sweep)
         self.pulse = Pulse(self.app, name)
 
     def run(self) -> None:
@@ -66,9 +68,13 @@ class WorkerProcess:
             ]
         )
 
-    def usage(self, cluster: str) -> str:
-        """Read the present use of a cluster's VMs."""
-        return observe(self.database, self.gateways, cluster)
+    def look(self, cluster: str) -> str:
+        """Look at a cluster's nodes and VMs."""
+        return observe(self.database, self.gateways, self.settings, cluster)
+
+    def sweep(self, cluster: str) -> str:
+        """Compare all that a cluster has with the store."""
+        return sweep(self.database, self.gateways, self.settings, cluster)
 
     def _shut_down(self, **_: object) -> None:
         log.info("shutting down: operations are handed back")

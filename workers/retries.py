@@ -21,7 +21,7 @@ from orchestrator.errors import (
     SshNotYet,
 )
 from orchestrator.settings import Settings
-from orchestrator.vms.pipelines import PIPELINES, Kind
+from orchestrator.vms.pipelines import PIPELINES, Kind, Step
 from workers.outcomes import Again, Failed, Outcome, Parked
 
 JITTER = 0.3
@@ -62,14 +62,14 @@ CURVES: dict[type[Exception], Curve] = {
 """Seen in PVE's most careful client: transport 1 s × 1.5ⁿ ≤ 15 s, storage locks 2 s × 1.5ⁿ ≤ 30 s."""
 
 
-def outcome_of(error: Exception, *, kind: Kind, attempt: int, settings: Settings) -> Outcome:
+def outcome_of(error: Exception, *, kind: Kind, step: Step, attempt: int, settings: Settings) -> Outcome:
     """What a step's error means for its operation.
 
-    A pipeline that may not fail waits for an operator where another would give up. A node that does not
-    answer is waited for by every pipeline.
+    A pipeline that may not fail waits for an operator where another would give up; so does every shutdown,
+    because what undoes an operation begins with one. A node that does not answer is waited for by all.
     """
     if isinstance(error, InsufficientCapacity):
-        return Parked("capacity", error.detail, settings.node_recheck_seconds)
+        return Parked("capacity", error.detail, settings.node_recheck_seconds, error.facts.get("needed"))
     text = (
         str(error)
         if isinstance(error, InnkeeperError)
@@ -80,6 +80,6 @@ def outcome_of(error: Exception, *, kind: Kind, attempt: int, settings: Settings
         return Again(curve.wait(attempt) * settings.pace, text)
     if isinstance(error, PveUnreachable):
         return Parked("node", text, settings.node_recheck_seconds)
-    if PIPELINES[kind].undo is not None:
+    if PIPELINES[kind].undo is not None and step is not Step.SHUTDOWN:
         return Failed(text)
     return Parked("operator", text, settings.operator_recheck_seconds)

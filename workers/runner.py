@@ -13,6 +13,7 @@ from orchestrator.errors import (
     LeaseLost,
     StepCutShort,
 )
+from orchestrator.gpus import claims
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import operations, waking
@@ -22,9 +23,10 @@ from orchestrator.vms.pipelines import Step
 from workers.gateways import Gateways
 from workers.heartbeat import Held, Keeper
 from workers.job import Job, load
-from workers.outcomes import Again, Done, Failed, Outcome, Parked
+from workers.outcomes import Again, Done, Failed, Later, Outcome, Parked
 from workers.retries import outcome_of
 from workers.steps import STEPS
+from workers.webhook import Webhook
 from workers.work import Work
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Runner:
         self._gateways = gateways
         self._keeper = keeper
         self._name = name
+        self._webhook = Webhook.of(settings)
 
     def run(self, operation_id: UUID, step: Step) -> Verdict:
         """Run `step` of an operation if it is due and nobody else runs it."""
@@ -113,7 +116,13 @@ class Runner:
                 error,
                 exc_info=not isinstance(error, InnkeeperError),
             )
-            return outcome_of(error, kind=operation.kind, attempt=operation.attempt, settings=self._settings)
+            return outcome_of(
+                error,
+                kind=operation.kind,
+                step=operation.step,
+                attempt=operation.attempt,
+                settings=self._settings,
+            )
 
     def _act(self, job: Job, held: Held) -> Outcome:
         work = Work(
@@ -124,6 +133,7 @@ class Runner:
             pve=self._gateways.of(job.place.cluster_id),
             pace=self._settings.pace,
             change_seconds=self._gateways.change_seconds,
+            webhook=self._webhook,
         )
         return STEPS[job.operation.step](work)
 
@@ -162,12 +172,25 @@ class Runner:
             case Again(seconds=seconds, error=error):
                 operations.back_off(tx, operation, seconds=seconds, error=error)
                 return Verdict(Next.STOP, retry_seconds=seconds)
+            case Later(seconds=seconds):
+                operations.hand_back(operation, seconds=seconds)
+                return Verdict(Next.STOP, retry_seconds=seconds)
+            case Parked(lacking=int(lacked)) if _came_meanwhile(tx, vm, lacked):
+                operations.hand_back(operation)
+                return Verdict(Next.STOP, retry_seconds=0)
             case Parked(wanted=wanted, error=error, recheck_seconds=recheck):
                 operations.park(tx, operation, wanted=wanted, error=error, recheck_seconds=recheck)
                 return STOP
             case Failed(reason=reason):
                 operations.give_up(tx, operation, vm, reason=reason)
                 return Verdict(Next.STOP, failure=reason)
+
+
+def _came_meanwhile(tx: Transaction, vm: Vm, lacked: int) -> bool:
+    """Whether GPUs were handed to the VM since its step looked: then nobody would wake it. Behind the gate,
+    so that none come before it is parked."""
+    claims.gate(tx, vm.node_id)
+    return claims.lacking(tx, vm) < lacked
 
 
 def _refuse_endless_starts(operation: OperationRef) -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from orchestrator.errors import DeadlinePassed
-from orchestrator.gpus import claims
+from orchestrator.fleet import strikes
+from orchestrator.gpus import claims, quarantine
 from orchestrator.store.database import Database
 from orchestrator.vms import addresses, events, operations, vmids
 from workers.heartbeat import Held, Keeper
 from workers.job import Job
 from workers.proxmox import Gateway
+from workers.webhook import Webhook
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,9 +32,11 @@ class Work:
         pve: Gateway,
         pace: float,
         change_seconds: float,
+        webhook: Webhook | None,
     ) -> None:
         self.job = job
         self.pve = pve
+        self.webhook = webhook
         self.memo: dict[str, Any] = dict(held.lease.memo)
         self._held = held
         self._keeper = keeper
@@ -120,7 +124,7 @@ class Work:
         """Offer a GPU of this VM no more."""
         with self._database.transaction() as tx:
             operation, vm = operations.held(tx, self._held.lease)
-            claims.quarantine(tx, vm.node_id, mapping, reason=because)
+            quarantine.quarantine(tx, vm.node_id, mapping, cause="start", reason=because)
             events.record(
                 tx,
                 vm.id,
@@ -128,3 +132,11 @@ class Work:
                 actor=operation.actor,
                 operation_id=operation.id,
             )
+
+    def strike(self, because: str) -> None:
+        """Suspect all GPUs of this VM: one of them failed, and none was named."""
+        with self._database.transaction() as tx:
+            operation, vm = operations.held(tx, self._held.lease)
+            for mapping in strikes.strike(tx, vm, because):
+                text = f"GPU {mapping} is quarantined: {because}, and so could another VM not"
+                events.record(tx, vm.id, text, actor=operation.actor, operation_id=operation.id)

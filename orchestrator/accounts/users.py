@@ -60,6 +60,11 @@ def disable(tx: Transaction, email: str) -> None:
     )
 
 
+def enable(tx: Transaction, email: str) -> None:
+    """Let its credentials in again. Raises NotFound."""
+    find(tx, email).disabled_at = None
+
+
 def lock(tx: Transaction, user_id: int) -> None:
     """Let one transaction at a time change what an account has a limited number of."""
     tx.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))

@@ -37,5 +37,6 @@ def allow(limit_class: LimitClass, *scopes: str) -> Callable[[Parts, Credentials
 
 
 Reader = Annotated[Identity, Depends(allow(LimitClass.READS, "read_write", "read_only"))]
+Accountant = Annotated[Identity, Depends(allow(LimitClass.READS, "read_write", "read_only", "billing_only"))]
 Changer = Annotated[Identity, Depends(allow(LimitClass.CHANGES, "read_write"))]
 KeyMaker = Annotated[Identity, Depends(allow(LimitClass.LOGIN, "read_write"))]

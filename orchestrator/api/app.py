@@ -7,13 +7,25 @@ from importlib.metadata import metadata
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
-from orchestrator.api import api_keys, catalog, errors, health, ssh_keys, vms
+from orchestrator.api import (
+    api_keys,
+    billing,
+    catalog,
+    errors,
+    explain,
+    health,
+    reservations,
+    ssh_keys,
+    vm_changes,
+    vm_history,
+    vms,
+)
 from orchestrator.api.body_limit import BodyLimit
 from orchestrator.api.services import Services
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 
-RESOURCES = (vms, ssh_keys, api_keys, catalog, health)
+RESOURCES = (vms, vm_changes, explain, vm_history, reservations, billing, ssh_keys, api_keys, catalog, health)
 
 
 def create_app(settings: Settings, database: Database, *, threads: int = 10) -> FastAPI:

@@ -1,22 +1,23 @@
-"""What a VM waits for, in one sentence for its owner."""
+"""/vms/{id}/explain"""
 
-from orchestrator.api.vm_reads import UnderWay
-from orchestrator.vms.models import Vm
+from uuid import UUID
 
-PARKED = {
-    "capacity": "{step} waits until {count} {gpu_type} GPUs are free on node {node}",
-    "node": "{step} waits until node {node} answers",
-    "operator": "{step} waits for an operator of node {node}",
-}
-LEASED = "{step} is under way on node {node}"
-DUE = "{step} waits for a worker of node {node}"
-LATER = "{step} is tried again in a while on node {node}"
+from fastapi import APIRouter
+
+from orchestrator.api import vm_reads
+from orchestrator.api.access import Reader
+from orchestrator.api.services import Parts
+from orchestrator.api.views.errors import READ, errors
+from orchestrator.api.views.explain import ExplainView
+from orchestrator.vms.explanation import explain
+
+router = APIRouter(prefix="/vms", tags=["VMs"])
 
 
-def waits_for(vm: Vm, work: UnderWay) -> str:
-    """The sentence; figures and times stand beside it."""
-    operation = work.operation
-    sentence = PARKED.get(operation.parked_for or "")
-    if sentence is None:
-        sentence = LEASED if work.leased else DUE if work.due else LATER
-    return sentence.format(step=operation.step, count=vm.gpu_count, gpu_type=vm.gpu_type, node=vm.node_id)
+@router.get(
+    "/{vm_id}/explain", responses=READ | errors(404), summary="What it waits for, and what would help"
+)
+def explain_vm(vm_id: UUID, parts: Parts, caller: Reader) -> ExplainView:
+    with parts.database.snapshot() as tx:
+        vm, _ = vm_reads.one(tx, caller.user_id, vm_id)
+        return ExplainView.model_validate(explain(tx, vm, parts.settings).told())

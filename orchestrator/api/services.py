@@ -20,6 +20,7 @@ READINESS_TIMEOUT = 1.0
 class Services:
     """The parts behind the routes."""
 
+    settings: Settings
     database: Database
     intake: Intake
     authenticator: Authenticator
@@ -30,6 +31,7 @@ class Services:
     def make(cls, settings: Settings, database: Database) -> "Services":
         """Raises ConfigurationError when the settings cannot work."""
         return cls(
+            settings=settings,
             database=database,
             intake=Intake(database, settings),
             authenticator=Authenticator(database, settings),

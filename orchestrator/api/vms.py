@@ -1,18 +1,18 @@
 """/vms"""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi.responses import JSONResponse
 
 from orchestrator.api import vm_reads
 from orchestrator.api.access import Changer, Reader
-from orchestrator.api.explain import waits_for
+from orchestrator.api.dry_run import dry_run as preview
 from orchestrator.api.services import Db, Parts
+from orchestrator.api.views.dry_run import DryRunView
 from orchestrator.api.views.errors import CHANGE, READ, errors
-from orchestrator.api.views.vms import EventView, ExplainView, VmView
-from orchestrator.errors import RequestRefused
-from orchestrator.intake.destroy import request_destroy
+from orchestrator.api.views.vms import EventView, VmView
 from orchestrator.intake.request import Name, RentalType, VmRequest
 from orchestrator.vms.statuses import Status
 
@@ -37,13 +37,15 @@ EXAMPLE = {
     "template_vmid": 100,
     "rental_type": "on_demand",
 }
+DRY_RUN: dict[str, Any] = {"model": DryRunView, "description": "with dry_run: nothing was rented"}
 LOCATION = {"Location": {"description": "path of the VM", "schema": {"type": "string"}}}
 
 
 @router.post(
     "",
     status_code=201,
-    responses=CHANGE | errors(400, 409) | {201: {"headers": LOCATION}},
+    response_model=VmView,
+    responses=CHANGE | errors(400, 409) | {200: DRY_RUN, 201: {"headers": LOCATION}},
     summary="Rent a VM",
 )
 def create(
@@ -53,16 +55,16 @@ def create(
     response: Response,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
-        bool, Query(description="not available yet: refused, so that nothing is rented")
+        bool, Query(description="only say what would happen; the Idempotency-Key does not matter then")
     ] = False,
-) -> VmView:
+) -> VmView | JSONResponse:
     if dry_run:
-        raise RequestRefused("dry_run is not available yet; nothing was rented.")
+        return preview(parts, caller, request)
     submitted = parts.intake.submit(caller.user_id, request, idempotency_key=idempotency_key)
     with parts.database.transaction() as tx:
-        _, node = vm_reads.one(tx, caller.user_id, submitted.vm.id)
-    response.headers["Location"] = f"/vms/{submitted.vm.id}"
-    return VmView.of(submitted.vm, node)
+        vm, node = vm_reads.one(tx, caller.user_id, submitted.vm.id)
+    response.headers["Location"] = f"/vms/{vm.id}"
+    return VmView.of(vm, node)
 
 
 @router.get("", responses=READ, summary="List your VMs, the newest first")
@@ -104,18 +106,3 @@ def events(
         EventView.model_validate({name: getattr(line, name) for name in EventView.model_fields})
         for line in lines
     ]
-
-
-@router.get("/{vm_id}/explain", responses=READ | errors(404), summary="What it waits for")
-def explain(vm_id: UUID, database: Db, caller: Reader) -> ExplainView:
-    with database.transaction() as tx:
-        vm, _ = vm_reads.one(tx, caller.user_id, vm_id)
-        work = vm_reads.under_way(tx, vm)
-    return ExplainView.of(vm, work, None if work is None else waits_for(vm, work))
-
-
-@router.delete(
-    "/{vm_id}", status_code=204, responses=CHANGE | errors(404), summary="Destroy it, whatever its status"
-)
-def destroy(vm_id: UUID, parts: Parts, caller: Changer) -> None:
-    request_destroy(parts.database, caller.user_id, vm_id)

@@ -3,12 +3,15 @@
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, column, func, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from orchestrator.store.base import Base, Created, Moment, Money, SerialKey, UuidKey, one_of
 
 RESOURCES = ("gpu", "storage")
+ENDINGS = ("term", "cancelled", "failed")
+"""Why a reservation has ended: in time; by its owner; its VM failed, or was removed by somebody else."""
 
 
 class Reservation(Base):
@@ -18,7 +21,7 @@ class Reservation(Base):
     __table_args__ = (
         CheckConstraint("months IN (1, 3, 6)", name="term_is_offered"),
         CheckConstraint("ends_at > starts_at", name="ends_after_its_start"),
-        one_of("ended_because", ("term", "cancelled")),
+        one_of("ended_because", ENDINGS),
         CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ending_says_why"),
         CheckConstraint(
             "(ended_because IS NOT DISTINCT FROM 'cancelled') = (cancellation_fee IS NOT NULL)",
@@ -35,6 +38,9 @@ class Reservation(Base):
     months: Mapped[int]
     discount_percent: Mapped[Decimal] = mapped_column(Money)
     deposit: Mapped[Decimal] = mapped_column(Money)
+    gpu_hourly_rate: Mapped[Decimal] = mapped_column(Money)
+    """Of all its GPUs, for the whole term."""
+    cancellation_percent: Mapped[Decimal] = mapped_column(Money)
     starts_at: Mapped[Created]
     ends_at: Mapped[Moment]
     told_at: Mapped[Moment | None]
@@ -48,6 +54,7 @@ class UsageInterval(Base):
     """A time during which a VM was charged for its GPUs or its storage at one rate; open while it lasts.
 
     `quantity` is in GPUs or GB, `hourly_rate` of the whole quantity, `amount` in the catalog's currency.
+    Intervals of a VM and resource meet, and never overlap.
     """
 
     __tablename__ = "usage_intervals"
@@ -61,6 +68,12 @@ class UsageInterval(Base):
             "resource",
             unique=True,
             postgresql_where=text("ended_at IS NULL"),
+        ),
+        ExcludeConstraint(
+            (column("vm_id"), "="),
+            (column("resource"), "="),
+            (func.tstzrange(column("started_at"), column("ended_at")), "&&"),
+            name="ex_usage_intervals_nothing_is_charged_twice",
         ),
         Index("ix_usage_intervals_user_id_started_at", "user_id", "started_at"),
     )

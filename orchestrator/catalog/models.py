@@ -19,6 +19,9 @@ from orchestrator.store.base import Base, Moment, Money, SerialKey, one_of
 
 GPU_HEALTH = ("ok", "quarantined")
 NODE_STATES = ("active", "draining")
+QUARANTINE_CAUSES = ("start", "mapping", "foreign", "operator")
+"""Why a card is not offered: it failed at a start, PVE finds its mapping wrong, somebody else's VM runs with
+it, an operator said so."""
 
 
 class Cluster(Base):
@@ -60,12 +63,15 @@ class Node(Base):
         ),
         CheckConstraint("(misses > 0) = (missed_since IS NOT NULL)", name="misses_have_a_start"),
         CheckConstraint("offline_since IS NULL OR misses > 0", name="offline_ones_were_missed"),
+        CheckConstraint("state = 'draining' OR NOT interrupts", name="only_a_drain_interrupts"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     cluster_id: Mapped[str] = mapped_column(ForeignKey("clusters.id"))
     pve_name: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="active")
+    interrupts: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the drain moves interruptible VMs out by notice, also those that are still being created."""
     cpu_model: Mapped[str | None]
     pcie_gen: Mapped[str | None]
     cpu_cores: Mapped[int]
@@ -87,6 +93,8 @@ class Node(Base):
     """Looks in a row that did not find it up; with time enough it is offline."""
     missed_since: Mapped[Moment | None]
     offline_since: Mapped[Moment | None]
+    rebooted_at: Mapped[Moment | None]
+    """When it booted, once a smaller uptime was noticed: what ran before and is off went down with it."""
     retired_at: Mapped[Moment | None]
 
 
@@ -121,6 +129,10 @@ class Gpu(Base):
         CheckConstraint(
             "(health = 'quarantined') = (quarantine_reason IS NOT NULL)", name="quarantine_says_why"
         ),
+        one_of("quarantine_cause", QUARANTINE_CAUSES),
+        CheckConstraint(
+            "(health = 'quarantined') = (quarantine_cause IS NOT NULL)", name="quarantine_has_a_cause"
+        ),
     )
 
     id: Mapped[SerialKey]
@@ -130,6 +142,7 @@ class Gpu(Base):
     numa_node: Mapped[int]
     pcie_root: Mapped[str]
     health: Mapped[str] = mapped_column(server_default="ok")
+    quarantine_cause: Mapped[str | None]
     quarantine_reason: Mapped[str | None]
     quarantined_at: Mapped[Moment | None]
     retired_at: Mapped[Moment | None]

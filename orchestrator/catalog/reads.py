@@ -23,6 +23,11 @@ def node(tx: Transaction, node_id: str) -> Node | None:
     return tx.scalar(select(Node).where(Node.id == node_id, Node.retired_at.is_(None)))
 
 
+def state(node: Node) -> str:
+    """What a node is doing: `offline` when it does not answer, else `active` or `draining`."""
+    return "offline" if node.offline_since is not None else node.state
+
+
 def nodes(tx: Transaction) -> list[Node]:
     """All nodes by id, also those being drained."""
     return list(tx.scalars(select(Node).where(Node.retired_at.is_(None)).order_by(Node.id)))

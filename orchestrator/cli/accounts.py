@@ -1,7 +1,5 @@
 """`innkeeper user` and `innkeeper key`: accounts and their API keys, written straight into the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -11,8 +9,7 @@ import typer
 from orchestrator.accounts import api_keys
 from orchestrator.accounts import users as accounts
 from orchestrator.cli.console import out, print_json
-from orchestrator.settings import Settings
-from orchestrator.store.database import Database, Transaction
+from orchestrator.cli.direct import transaction
 
 users = typer.Typer(help="Accounts.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -38,11 +35,27 @@ def add_user(
     ),
 ) -> None:
     """Add an account."""
-    with _transaction() as tx:
+    with transaction() as tx:
         user = accounts.add(
             tx, email, subject=subject, max_vms=max_vms, max_hourly_spend=Decimal(str(max_hourly_spend))
         )
         out.print(f"User {user.id}: {user.email}. `innkeeper key create {user.email}` gives it an API key.")
+
+
+@users.command("disable")
+def disable_user(email: Annotated[str, typer.Argument(help="the account")]) -> None:
+    """Let none of an account's credentials in any more; its VMs stay."""
+    with transaction() as tx:
+        accounts.disable(tx, email)
+    out.print(f"{email} is disabled; `innkeeper user enable {email}` lets it in again.")
+
+
+@users.command("enable")
+def enable_user(email: Annotated[str, typer.Argument(help="the account")]) -> None:
+    """Let an account in again."""
+    with transaction() as tx:
+        accounts.enable(tx, email)
+    out.print(f"{email} is enabled.")
 
 
 @keys.command("create")
@@ -54,7 +67,7 @@ def create_key(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for scripts")] = False,
 ) -> None:
     """Make an API key and show it: this once."""
-    with _transaction() as tx:
+    with transaction() as tx:
         key = api_keys.create(
             tx,
             accounts.find(tx, email).id,
@@ -66,13 +79,3 @@ def create_key(
         print_json({"api_key": key.text, "name": name})
     else:
         out.print(f"{key.text}\n[dim]It is not stored: keep it now.[/dim]")
-
-
-@contextmanager
-def _transaction() -> Iterator[Transaction]:
-    database = Database(Settings().database)
-    try:
-        with database.transaction() as tx:
-            yield tx
-    finally:
-        database.close()

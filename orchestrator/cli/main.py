@@ -6,7 +6,20 @@ import httpx
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.cli import accounts, catalog, demo, processes, store, up, vms
+from orchestrator.cli import (
+    accounts,
+    billing,
+    catalog,
+    demo,
+    duties,
+    gpus,
+    lab,
+    nodes,
+    processes,
+    store,
+    up,
+    vms,
+)
 from orchestrator.cli.console import complain
 from orchestrator.errors import InnkeeperError
 
@@ -20,7 +33,13 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(demo.demo)
 app.add_typer(vms.app, name="vm")
+app.add_typer(billing.app, name="reservation")
+app.command()(billing.spend)
+app.command()(billing.usage)
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(nodes.app, name="node")
+app.add_typer(gpus.app, name="gpu")
+app.command()(gpus.findings)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(store.app, name="db")
@@ -28,6 +47,8 @@ app.command(context_settings=processes.PASS_ON)(processes.sim)
 app.command()(processes.api)
 app.command()(processes.worker)
 app.command()(processes.scheduler)
+app.command()(duties.duties)
+app.command()(lab.lab)
 
 
 def run() -> None:

@@ -1,11 +1,30 @@
-"""What the sweep found and a person has to look at, and GPUs under suspicion."""
+"""What the watch doubts, what the sweep found and a person has to look at, and GPUs under suspicion."""
 
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from orchestrator.store.base import Base, Created, Moment, SerialKey
+from orchestrator.fleet.sightings import DOUBTFUL
+from orchestrator.store.base import Base, Created, Moment, SerialKey, one_of
+
+
+class Doubt(Base):
+    """PVE's listing shows a VM other than the store has it; gone when they agree, or when it was settled.
+
+    The listing is seconds old, so one look proves nothing: `looks` in a row that showed the same.
+    """
+
+    __tablename__ = "doubts"
+    __table_args__ = (
+        one_of("shown", DOUBTFUL),
+        CheckConstraint("looks > 0", name="somebody_looked"),
+    )
+
+    vm_id: Mapped[UUID] = mapped_column(ForeignKey("vms.id"), primary_key=True)
+    shown: Mapped[str]
+    looks: Mapped[int] = mapped_column(server_default="1")
+    since: Mapped[Created]
 
 
 class Finding(Base):

@@ -1,23 +1,68 @@
 """Claiming and releasing GPUs. The database refuses a second live claim; the gate makes that a rare event."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from orchestrator.catalog.models import Gpu, Node
-from orchestrator.errors import InsufficientCapacity
+from orchestrator.errors import InsufficientCapacity, StateConflict
 from orchestrator.gpus.choice import Card, choose
 from orchestrator.gpus.models import Claim
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Operation, Vm
+from orchestrator.vms.operations import LIVE
+from orchestrator.vms.pipelines import Step
 from orchestrator.vms.waking import wake_one
+
+WAITS = and_(
+    Operation.state.in_(LIVE),
+    Operation.step == Step.RESERVE.value,
+    Operation.cancel_requested_by.is_(None),
+)
+"""Parked, or just looked at again: whoever is still to reserve is in line."""
+PAYS = Vm.rental_type != "interruptible"
+HELD = (
+    select(func.count())
+    .where(Claim.vm_id == Vm.id, Claim.released_at.is_(None))
+    .correlate(Vm)
+    .scalar_subquery()
+)
+MISSING = Vm.gpu_count - HELD
+"""GPUs that a VM should have and does not hold yet."""
+
+
+@dataclass(frozen=True)
+class CapacityWanted:
+    """Rung for when somebody waits for GPUs of a node: the scheduler makes room at once."""
+
+    node_id: str
+
+
+@dataclass(frozen=True)
+class CapacityFreed:
+    """Rung for when GPUs of a node are free and nobody waits for them: who was interrupted may come back."""
+
+    node_id: str
 
 
 def gate(tx: Transaction, node_id: str) -> None:
     """Let one transaction at a time decide about the GPUs of a node (measured: without it, contending claims
     livelock)."""
     tx.execute(select(Node.id).where(Node.id == node_id).with_for_update(key_share=True))
+
+
+def require_open(tx: Transaction, node_id: str) -> None:
+    """Raise StateConflict unless the node takes VMs; the caller has passed the gate, so that no drain comes
+    in between."""
+    state, offline_since, retired_at = tx.execute(
+        select(Node.state, Node.offline_since, Node.retired_at).where(Node.id == node_id)
+    ).one()
+    if offline_since is not None:
+        raise StateConflict(f"Node {node_id} does not answer and takes no VMs now.", facts={"node": node_id})
+    if state != "active" or retired_at is not None:
+        raise StateConflict(f"Node {node_id} is being drained and takes no VMs.", facts={"node": node_id})
 
 
 def free_cards(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:
@@ -35,38 +80,47 @@ def free_cards(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:
     return [Card(gpu.id, gpu.mapping, gpu.numa_node, gpu.pcie_root) for gpu in rows]
 
 
-def free_counts(tx: Transaction) -> Counter[tuple[str, str]]:
-    """Free GPUs by (node, GPU type)."""
+def free_counts(tx: Transaction, nodes: Collection[str] | None = None) -> Counter[tuple[str, str]]:
+    """Free GPUs by (node, GPU type), of some nodes or all."""
     taken = select(Claim.gpu_id).where(Claim.released_at.is_(None))
-    rows = tx.execute(
-        select(Gpu.node_id, Gpu.gpu_type, func.count())
-        .where(Gpu.health == "ok", Gpu.retired_at.is_(None), Gpu.id.not_in(taken))
-        .group_by(Gpu.node_id, Gpu.gpu_type)
+    query = select(Gpu.node_id, Gpu.gpu_type, func.count()).where(
+        Gpu.health == "ok", Gpu.retired_at.is_(None), Gpu.id.not_in(taken)
     )
+    if nodes is not None:
+        query = query.where(Gpu.node_id.in_(nodes))
+    rows = tx.execute(query.group_by(Gpu.node_id, Gpu.gpu_type))
     return Counter({(node, gpu_type): count for node, gpu_type, count in rows})
 
 
 def claim(tx: Transaction, vm: Vm) -> None:
-    """Claim `vm.gpu_count` GPUs for `vm`, less those that it holds already.
+    """Claim `vm.gpu_count` GPUs for `vm`, less those that it holds already and those that others wait for.
 
     Raises InsufficientCapacity with what is free.
     """
     gate(tx, vm.node_id)
-    missing = vm.gpu_count - len(held_mappings(tx, vm))
-    free = free_cards(tx, vm.node_id, vm.gpu_type)
-    if len(free) < missing:
+    hand_on(tx, vm.node_id, vm.gpu_type)
+    take(tx, vm, pick(tx, vm, free_cards(tx, vm.node_id, vm.gpu_type)))
+
+
+def pick(tx: Transaction, vm: Vm, free: Sequence[Card]) -> tuple[Card, ...]:
+    """Those of the free GPUs that `vm` needs; nothing is claimed.
+
+    Raises InsufficientCapacity with what is free.
+    """
+    missing = lacking(tx, vm)
+    chosen = choose(free, missing)
+    if chosen is None:
         raise InsufficientCapacity(
             f"Node {vm.node_id} has {len(free)} free {vm.gpu_type} GPUs, {missing} are needed.",
             facts={"node": vm.node_id, "gpu_type": vm.gpu_type, "free": len(free), "needed": missing},
         )
-    take(tx, vm, missing, free)
+    return chosen
 
 
-def take(tx: Transaction, vm: Vm, count: int, free: Sequence[Card]) -> None:
-    """Claim `count` of the `free` cards for `vm`; the caller has passed the gate."""
+def take(tx: Transaction, vm: Vm, chosen: Sequence[Card]) -> None:
+    """Claim free GPUs for `vm`; the caller has passed the gate."""
     held = held_mappings(tx, vm)
     slots = [slot for slot in range(vm.gpu_count) if slot not in held]
-    chosen = choose(free, count)
     if chosen:
         tx.execute(
             insert(Claim),
@@ -94,6 +148,11 @@ def held_mappings(tx: Transaction, vm: Vm) -> dict[int, str]:
     return {row.slot: row.mapping for row in rows}
 
 
+def lacking(tx: Transaction, vm: Vm) -> int:
+    """How many GPUs `vm` should have and does not hold yet."""
+    return vm.gpu_count - len(held_mappings(tx, vm))
+
+
 def release(tx: Transaction, vm: Vm, *, because: str) -> None:
     """End the claims of `vm` and hand its GPUs on to who waits for them, in this very transaction.
 
@@ -105,28 +164,38 @@ def release(tx: Transaction, vm: Vm, *, because: str) -> None:
         .where(Claim.vm_id == vm.id, Claim.released_at.is_(None))
         .values(released_at=func.now(), released_because=because)
     )
-    hand_on(tx, vm.node_id, vm.gpu_type)
+    hand_on(tx, vm.node_id, vm.gpu_type, giver=vm)
+    _wake_complete(tx, vm.node_id)
+    if free_cards(tx, vm.node_id, vm.gpu_type):
+        tx.ring(CapacityFreed(vm.node_id))
+
+
+def give_up_unfit(tx: Transaction, vm: Vm) -> None:
+    """End the claims of `vm`, which is off, on GPUs that are offered no more: it starts with others.
+
+    The caller has passed the gate.
+    """
+    unfit = select(Gpu.id).where(or_(Gpu.health != "ok", Gpu.retired_at.is_not(None)))
+    tx.execute(
+        update(Claim)
+        .where(Claim.vm_id == vm.id, Claim.released_at.is_(None), Claim.gpu_id.in_(unfit))
+        .values(released_at=func.now(), released_because="the GPU is offered no more")
+    )
 
 
 def line(tx: Transaction, node_id: str, gpu_type: str) -> list[tuple[Operation, Vm]]:
     """Who waits for GPUs of that type on the node: first those who pay for not being displaced, in the order
     in which they asked."""
-    paying = Vm.rental_type != "interruptible"
     rows = tx.execute(
         select(Operation, Vm)
         .join(Vm, Vm.id == Operation.vm_id)
-        .where(
-            Operation.node_id == node_id,
-            Operation.state == "parked",
-            Operation.parked_for == "capacity",
-            Vm.gpu_type == gpu_type,
-        )
-        .order_by(paying.desc(), Operation.created_at, Operation.id)
+        .where(WAITS, MISSING > 0, Vm.node_id == node_id, Vm.gpu_type == gpu_type)
+        .order_by(PAYS.desc(), Operation.created_at, Operation.id)
     )
     return [(operation, vm) for operation, vm in rows]
 
 
-def hand_on(tx: Transaction, node_id: str, gpu_type: str) -> None:
+def hand_on(tx: Transaction, node_id: str, gpu_type: str, *, giver: Vm | None = None) -> None:
     """Claim what is free for those who wait, the first in line first, and wake who has all; the caller has
     passed the gate.
 
@@ -134,18 +203,43 @@ def hand_on(tx: Transaction, node_id: str, gpu_type: str) -> None:
     it needs or nothing.
     """
     for operation, vm in line(tx, node_id, gpu_type):
+        if vm is giver:
+            continue
         free = free_cards(tx, node_id, gpu_type)
-        missing = vm.gpu_count - len(held_mappings(tx, vm))
-        if vm.rental_type != "interruptible" or len(free) >= missing:
-            take(tx, vm, min(missing, len(free)), free)
+        if not free:
+            return
+        missing = lacking(tx, vm)
+        take(tx, vm, _share(vm, missing, free))
         if len(free) >= missing:
             wake_one(tx, operation.id)
 
 
-def quarantine(tx: Transaction, node_id: str, mapping: str, *, reason: str) -> None:
-    """Offer a misbehaving card no more. Its present claim stays until its VM is stopped."""
-    tx.execute(
-        update(Gpu)
-        .where(Gpu.node_id == node_id, Gpu.mapping == mapping, Gpu.health == "ok")
-        .values(health="quarantined", quarantine_reason=reason, quarantined_at=func.now())
+def unpromised(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:
+    """Free GPUs that nobody in line is given: what `hand_on` leaves. Nothing is changed."""
+    free = free_cards(tx, node_id, gpu_type)
+    for _, vm in line(tx, node_id, gpu_type):
+        given = _share(vm, lacking(tx, vm), free)
+        free = [card for card in free if card not in given]
+    return free
+
+
+def _share(vm: Vm, missing: int, free: Sequence[Card]) -> tuple[Card, ...]:
+    """What a VM in line is given of the free GPUs."""
+    count = len(free) if vm.rental_type != "interruptible" else missing
+    return choose(free, min(missing, count)) or ()
+
+
+def _wake_complete(tx: Transaction, node_id: str) -> None:
+    """Who has all GPUs and waits all the same lacks an address; one may come free with this VM."""
+    complete = (
+        select(Operation.id)
+        .join(Vm, Vm.id == Operation.vm_id)
+        .where(
+            Operation.state == "parked",
+            Operation.parked_for == "capacity",
+            Operation.node_id == node_id,
+            MISSING <= 0,
+        )
     )
+    for operation_id in tx.scalars(complete).all():
+        wake_one(tx, operation_id)

@@ -29,6 +29,7 @@ class Claim(Base):
             unique=True,
             postgresql_where=text("released_at IS NULL"),
         ),
+        Index("ix_claims_claimed_at", "claimed_at"),
         CheckConstraint("slot BETWEEN 0 AND 7", name="slot_is_a_hostpci_number"),
         CheckConstraint("(released_at IS NULL) = (released_because IS NULL)", name="release_says_why"),
     )

@@ -7,11 +7,12 @@ from decimal import Decimal
 from sqlalchemy import func, or_, select
 
 from orchestrator.accounts.models import SshKey, User
-from orchestrator.catalog.models import Gpu, GpuType, Node, PriceList, Template, TemplateCopy
+from orchestrator.billing.pricing import Price, deposit, price
+from orchestrator.billing.rates import rates_of
+from orchestrator.catalog.models import Gpu, Node, Template, TemplateCopy
 from orchestrator.catalog.sizing import share
-from orchestrator.errors import InvalidRequest, NotReady, QuotaExceeded, StateConflict
+from orchestrator.errors import InvalidRequest, QuotaExceeded, StateConflict
 from orchestrator.gpus.models import Claim
-from orchestrator.intake.pricing import Price, Rates, deposit, price
 from orchestrator.intake.request import AuthMethod, VmRequest
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Vm
@@ -40,7 +41,7 @@ def admit(tx: Transaction, user: User, request: VmRequest) -> Admitted:
     node = tx.get(Node, request.node)
     if node is None or node.retired_at is not None:
         raise InvalidRequest(f"There is no node {request.node}; GET /nodes lists them.", field="node")
-    rates = _rates(tx, request)
+    rates = rates_of(tx, request.gpu_type)
     gpus = _gpus_of(tx, node, request.gpu_type)
     if gpus < request.gpu_count:
         raise InvalidRequest(
@@ -48,6 +49,10 @@ def admit(tx: Transaction, user: User, request: VmRequest) -> Admitted:
             field="gpu_count" if gpus else "gpu_type",
         )
     template = _template(tx, node, request)
+    if node.offline_since is not None:
+        raise StateConflict(
+            f"Node {node.id} does not answer and takes no new VMs now.", facts={"node": node.id}
+        )
     if node.state != "active":
         raise StateConflict(f"Node {node.id} is being drained and takes no new VMs.", facts={"node": node.id})
     months = request.reservation_months
@@ -68,25 +73,6 @@ def admit(tx: Transaction, user: User, request: VmRequest) -> Admitted:
         cpu_cores=size.cpu_cores,
         ram_gb=size.ram_gb,
         ssh_public_key=_ssh_key(tx, user, request),
-    )
-
-
-def _rates(tx: Transaction, request: VmRequest) -> Rates:
-    gpu_type = tx.get(GpuType, request.gpu_type)
-    prices = tx.get(PriceList, 1)
-    if prices is None:
-        raise NotReady("The catalog has not been applied yet; an operator runs `innkeeper catalog apply`.")
-    if gpu_type is None or gpu_type.retired_at is not None:
-        raise InvalidRequest(
-            f"There is no GPU type {request.gpu_type}; GET /pricing lists them.", field="gpu_type"
-        )
-    return Rates(
-        gpu_hour=gpu_type.hourly_rate,
-        interruptible_gpu_hour=gpu_type.interruptible_hourly_rate,
-        storage_gb_hour=prices.storage_gb_hour,
-        discounts={1: prices.discount_1, 3: prices.discount_3, 6: prices.discount_6},
-        deposit_percent=prices.deposit_percent,
-        cancellation_percent=prices.cancellation_percent,
     )
 
 

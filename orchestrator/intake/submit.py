@@ -8,9 +8,11 @@ from sqlalchemy import func, insert, select
 
 from orchestrator.accounts.models import User
 from orchestrator.billing.models import Reservation
+from orchestrator.billing.pricing import DAYS_PER_MONTH
+from orchestrator.catalog.models import PriceList
 from orchestrator.errors import Unauthenticated
 from orchestrator.gpus import claims
-from orchestrator.intake import idempotency
+from orchestrator.intake import capacity, idempotency
 from orchestrator.intake.admission import Admitted, admit
 from orchestrator.intake.passwords import crypt
 from orchestrator.intake.request import RentalType, VmRequest
@@ -19,8 +21,6 @@ from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import addresses, events, operations, vmids
 from orchestrator.vms.models import Vm
 from orchestrator.vms.pipelines import Kind
-
-DAYS_PER_MONTH = 30
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Submitted:
 
 
 class Intake:
-    """The library door: what the HTTP API does with POST /vms and DELETE /vms/{id}, for any API layer."""
+    """The library door: what the HTTP API does with POST /vms, for any API layer."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -58,12 +58,14 @@ class Intake:
                     return Submitted(earlier, created=False)
             admitted = admit(tx, user, request)
             vm = _write(tx, user, request, admitted, password_hash)
-            claims.claim(tx, vm)
+            secured = capacity.secure(tx, vm, self._settings.rules)
             addresses.assign(tx, vm)
             if idempotency_key is not None:
                 idempotency.keep(tx, user, idempotency_key, request, vm.id)
             operation = operations.begin(tx, vm, Kind.CREATE, actor=f"user:{user.id}")
             events.record(tx, vm.id, "accepted", actor=f"user:{user.id}", operation_id=operation.id)
+            if not secured:
+                capacity.wait(tx, operation, vm)
             tx.flush()
             tx.refresh(vm)
         return Submitted(vm, created=True)
@@ -117,6 +119,8 @@ def _reserve_term(tx: Transaction, user: User, request: VmRequest, admitted: Adm
             months=months,
             discount_percent=admitted.price.discount_percent,
             deposit=admitted.deposit,
+            gpu_hourly_rate=admitted.price.gpu_hourly,
+            cancellation_percent=select(PriceList.cancellation_percent).scalar_subquery(),
             ends_at=func.now() + timedelta(days=DAYS_PER_MONTH * months),
         )
         .returning(Reservation.id)

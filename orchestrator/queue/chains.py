@@ -8,11 +8,22 @@ from celery import Celery, chain
 from celery.canvas import Signature
 from kombu.exceptions import KombuError
 
-from orchestrator.queue.app import STEP_TASKS, node_queue
+from orchestrator.gpus.claims import CapacityFreed, CapacityWanted
+from orchestrator.queue.app import (
+    RECLAIM_NOW_TASK,
+    RESTORE_TASK,
+    SCHEDULER_QUEUE,
+    STEP_TASKS,
+    node_queue,
+)
 from orchestrator.vms.operations import OperationRef
 from orchestrator.vms.pipelines import PIPELINES, Step
 
 log = logging.getLogger(__name__)
+
+NEWS_SECONDS = 30
+"""News that is older is worth nothing: ticks have seen it."""
+Announced = OperationRef | CapacityWanted | CapacityFreed
 
 
 def task_id(operation_id: UUID, step: Step, attempt: int) -> str:
@@ -52,16 +63,26 @@ class Bell:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ring(self, operations: Iterable[OperationRef]) -> None:
-        """Send the chain of each operation; never raises for a broker that is away."""
-        for operation in operations:
+    def ring(self, announced: Iterable[Announced]) -> None:
+        """Send chains to the nodes, and news of GPUs to the scheduler; never raises for a broker that is
+        away."""
+        for what in announced:
             try:
-                chain(*signatures(self._app, operation), app=self._app).apply_async()
+                self._send(what)
             except (KombuError, OSError) as error:
                 log.warning(
-                    "operation %s of VM %s was not announced (%s); the wake duty will do it",
-                    operation.id,
-                    operation.vm_id,
-                    type(error).__name__,
+                    "%s was not announced (%s); the scheduler will see it", what, type(error).__name__
                 )
                 return
+
+    def _send(self, what: Announced) -> None:
+        match what:
+            case CapacityWanted(node_id):
+                self._tell_scheduler(RECLAIM_NOW_TASK, {"node": node_id})
+            case CapacityFreed():
+                self._tell_scheduler(RESTORE_TASK, {})
+            case operation:
+                chain(*signatures(self._app, operation), app=self._app).apply_async()
+
+    def _tell_scheduler(self, task: str, arguments: dict[str, str]) -> None:
+        self._app.send_task(task, kwargs=arguments, queue=SCHEDULER_QUEUE, expires=NEWS_SECONDS)

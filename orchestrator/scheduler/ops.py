@@ -3,12 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import func, select
 
 from orchestrator.errors import NotFound
+from orchestrator.settings import Settings
 from orchestrator.store.database import Database
 from orchestrator.vms import events, operations
-from orchestrator.vms.models import Operation, Vm
+from orchestrator.vms.explanation import explain as explanation_of
+from orchestrator.vms.models import Vm
 
 ACTOR = "operator"
 
@@ -38,31 +41,22 @@ def retry(database: Database, vm_id: UUID) -> str:
         return f"VM {vm_id}: {operation.kind} goes on at {operation.step}."
 
 
-def explain(database: Database, vm_id: UUID) -> dict[str, Any]:
-    """Where the VM stands: its status, and its newest operation with step, attempt, waits and last error."""
-    with database.transaction() as tx:
+def explain(database: Database, vm_id: UUID, settings: Settings) -> dict[str, Any]:
+    """What the VM's owner is told by GET /vms/{id}/explain, and where it is and who works on it."""
+    with database.snapshot() as tx:
         vm = tx.get(Vm, vm_id)
         if vm is None:
             raise NotFound(f"There is no VM {vm_id}.")
-        operation = tx.scalar(
-            select(Operation).where(Operation.vm_id == vm_id).order_by(Operation.created_at.desc()).limit(1)
+        explanation = explanation_of(tx, vm, settings)
+        operation = None if explanation.work is None else explanation.work.operation
+        told: dict[str, Any] = to_jsonable_python(
+            {
+                "vm": vm.id,
+                "vmid": vm.vmid,
+                "node": vm.node_id,
+                **explanation.told(),
+                "operation_id": operation and operation.id,
+                "worker": operation and operation.lease_owner,
+            }
         )
-        return {
-            "vm": str(vm_id),
-            "vmid": vm.vmid,
-            "node": vm.node_id,
-            "status": vm.status,
-            "failure_reason": vm.failure_reason,
-            "operation": operation
-            and {
-                "id": str(operation.id),
-                "kind": operation.kind,
-                "state": operation.state,
-                "step": operation.step,
-                "attempt": operation.attempt,
-                "waits_for": operation.parked_for,
-                "next_try": operation.not_before.isoformat(),
-                "worker": operation.lease_owner,
-                "last_error": operation.last_error,
-            },
-        }
+    return told

@@ -1,5 +1,7 @@
 """The scheduler process: Celery beat and the worker of its own queue, in one."""
 
+import gc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -7,21 +9,34 @@ from uuid import UUID
 from celery import Celery
 
 from orchestrator.queue.app import (
-    ASK_FOR_USAGE_TASK,
+    DRAIN_TASK,
     EXPLAIN_TASK,
+    LOOK_AT_CLUSTER_TASK,
+    RECLAIM_NOW_TASK,
+    RECLAIM_TASK,
+    RESERVATIONS_TASK,
+    RESTORE_TASK,
     RETRY_TASK,
     SCHEDULER_QUEUE,
-    USAGE_TASK,
+    SWEEP_CLUSTER_TASK,
+    SWEEP_TASK,
     WAKE_TASK,
+    WATCH_TASK,
     make_app,
     node_queue,
 )
 from orchestrator.queue.chains import Bell
 from orchestrator.scheduler import ops
-from orchestrator.scheduler.usage import ask_for_usage
+from orchestrator.scheduler.reclaim import reclaim, reclaim_on
+from orchestrator.scheduler.reservations import end_terms
+from orchestrator.scheduler.restore import restore
 from orchestrator.scheduler.wake import wake
+from orchestrator.scheduler.watch import ask_for_look, ask_for_sweep, empty_nodes
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database
+
+WHOLE_RESULT = 16_384
+"""Characters of a result that Flower is told; Celery would cut an explanation at 1,024."""
 
 
 def scheduler_app(settings: Settings) -> Celery:
@@ -33,27 +48,49 @@ def scheduler_app(settings: Settings) -> Celery:
     def wake_duty() -> str | None:
         return wake(database, ring_again_seconds=settings.ring_again_seconds)
 
-    def usage_duty() -> str | None:
+    def ask_worker(task: str, expires: float) -> Callable[[str, str], None]:
         def send(cluster: str, node: str) -> None:
-            app.send_task(
-                USAGE_TASK,
-                kwargs={"cluster": cluster},
-                queue=node_queue(node),
-                expires=settings.usage_seconds,
-            )
+            app.send_task(task, kwargs={"cluster": cluster}, queue=node_queue(node), expires=expires)
 
-        return ask_for_usage(database, send)
+        return send
+
+    def watch_duty() -> str | None:
+        return ask_for_look(database, ask_worker(LOOK_AT_CLUSTER_TASK, settings.watch_seconds))
+
+    def sweep_duty() -> str | None:
+        return ask_for_sweep(database, ask_worker(SWEEP_CLUSTER_TASK, settings.sweep_seconds))
+
+    def drain_duty() -> str | None:
+        return empty_nodes(database, notice_seconds=settings.interruption_notice_seconds)
+
+    def reclaim_duty() -> str | None:
+        return reclaim(database, settings)
+
+    def reclaim_now(node: str) -> str:
+        return f"{reclaim_on(database, settings, node)} changes on node {node}"
+
+    def restore_duty() -> str | None:
+        return restore(database, settings)
+
+    def reservations_duty() -> str | None:
+        return end_terms(database, notice_seconds=settings.reservation_notice_seconds)
 
     def retry(vm: str) -> str:
         return ops.retry(database, UUID(vm))
 
     def explain(vm: str) -> dict[str, Any]:
-        return ops.explain(database, UUID(vm))
+        return ops.explain(database, UUID(vm), settings)
 
     app.task(name=WAKE_TASK, send_events=False)(wake_duty)  # every other second: noise in Flower
-    app.task(name=ASK_FOR_USAGE_TASK, send_events=False)(usage_duty)
+    app.task(name=WATCH_TASK, send_events=False)(watch_duty)
+    app.task(name=SWEEP_TASK, send_events=False)(sweep_duty)
+    app.task(name=DRAIN_TASK, send_events=False)(drain_duty)
+    app.task(name=RECLAIM_TASK, send_events=False)(reclaim_duty)
+    app.task(name=RECLAIM_NOW_TASK)(reclaim_now)
+    app.task(name=RESTORE_TASK, send_events=False)(restore_duty)
+    app.task(name=RESERVATIONS_TASK, send_events=False)(reservations_duty)
     app.task(name=RETRY_TASK)(retry)
-    app.task(name=EXPLAIN_TASK)(explain)
+    app.task(name=EXPLAIN_TASK, resultrepr_maxsize=WHOLE_RESULT)(explain)
     app.conf.beat_schedule = {
         name: {
             "task": name,
@@ -63,7 +100,12 @@ def scheduler_app(settings: Settings) -> Celery:
         }
         for name, seconds in (
             (WAKE_TASK, settings.wake_seconds),
-            (ASK_FOR_USAGE_TASK, settings.usage_seconds),
+            (WATCH_TASK, settings.watch_seconds),
+            (SWEEP_TASK, settings.sweep_seconds),
+            (DRAIN_TASK, settings.watch_seconds),
+            (RECLAIM_TASK, settings.reclaim_seconds),
+            (RESTORE_TASK, settings.restore_seconds),
+            (RESERVATIONS_TASK, settings.reservations_seconds),
         )
     }
     return app
@@ -71,6 +113,7 @@ def scheduler_app(settings: Settings) -> Celery:
 
 def run_scheduler(settings: Settings, *, name: str, state_dir: Path) -> None:
     """Serve until told to stop. Two of them may run: duties are guarded in the database."""
+    gc.freeze()  # what was imported stays: else looking through it delays a tick by 80 ms now and then
     scheduler_app(settings).worker_main(
         [
             "worker",

@@ -74,6 +74,13 @@ class Database:
                 yield session
             session.run_effects(self.announce)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """One moment of the database, to read from. PostgreSQL refuses every change in it."""
+        with self.transaction() as tx:
+            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield tx
+
     def ping(self) -> None:
         """Raise NotReady unless the database answers."""
         try:

@@ -25,6 +25,8 @@ def follow(tx: Transaction, vm: Vm, at: datetime) -> None:
     status = Status(vm.status)
     if status is Status.INTERRUPTED and record.state == "announced":
         record.state, record.interrupted_at = "interrupted", at
+    elif status is Status.STOPPING and record.state == "interrupted":  # a restore was given up
+        record.tries, record.tried_at = record.tries + 1, at
     elif status is Status.RUNNING and record.state == "interrupted":
         record.state, record.ended_at = "restored", at
     elif status is Status.STOPPED or status in ENDED:

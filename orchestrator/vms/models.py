@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from orchestrator.store.base import Base, Created, Moment, Money, SerialKey, UuidKey, one_of
 from orchestrator.vms.pipelines import PIPELINES, Kind
@@ -75,6 +75,7 @@ class Vm(Base):
         UniqueConstraint("id", "node_id"),
         UniqueConstraint("id", "node_id", "gpu_type"),
         UniqueConstraint("cluster_id", "vmid"),
+        UniqueConstraint("reservation_id"),
         ForeignKeyConstraint(["node_id", "cluster_id"], ["nodes.id", "nodes.cluster_id"]),
         ForeignKeyConstraint(["cluster_id", "vmid", "id"], ["vmids.cluster_id", "vmids.vmid", "vmids.vm_id"]),
         Index("ix_vms_user_id_created_at", "user_id", "created_at"),
@@ -139,6 +140,12 @@ class Vm(Base):
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     stopped_at: Mapped[Moment | None]
+    announced: Mapped["Interruption | None"] = relationship(
+        primaryjoin="and_(Vm.id == foreign(Interruption.vm_id), Interruption.state == 'announced')",
+        viewonly=True,
+        lazy="raise",
+    )
+    """The interruption that it was told of and that has not come yet; for readers that ask for it."""
 
 
 class Operation(Base):
@@ -155,6 +162,14 @@ class Operation(Base):
         ),
         Index("ix_operations_due", "not_before", postgresql_where=text("state IN ('open', 'parked')")),
         Index("ix_operations_vm_id_created_at", "vm_id", "created_at"),
+        Index("ix_operations_done", "kind", "finished_at", postgresql_where=text("state = 'done'")),
+        Index(
+            "ix_operations_done_on_node",
+            "node_id",
+            "kind",
+            "finished_at",
+            postgresql_where=text("state = 'done'"),
+        ),
         one_of("kind", Kind),
         one_of("state", OPERATION_STATES),
         one_of("parked_for", PARKED_FOR),

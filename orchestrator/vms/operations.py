@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from orchestrator.errors import LeaseLost
+from orchestrator.errors import Cancelled, LeaseLost
 from orchestrator.store.database import Transaction
 from orchestrator.vms.events import record
 from orchestrator.vms.models import Operation, Vm
@@ -175,14 +175,24 @@ def remember(tx: Transaction, lease: Lease, facts: dict[str, Any]) -> None:
 
 
 def enter_step(tx: Transaction, lease: Lease) -> None:
-    """Bring the VM to the status that the step means."""
+    """Bring the VM to the status that the step means.
+
+    Raises Cancelled when the operation was overtaken while nobody worked on it, as after a worker's death.
+    """
     operation, vm = held(tx, lease)
+    if operation.cancel_requested_by is not None:
+        raise Cancelled(f"Operation {operation.id} was overtaken.")
     _enter(tx, operation, vm, f"{operation.step} begins")
 
 
 def _enter(tx: Transaction, operation: Operation, vm: Vm, what: str) -> None:
-    """Only where it is a legal move: a stopped VM that is destroyed stays stopped until it is gone."""
+    """Only where it is a legal move: a stopped VM that is destroyed stays stopped until it is gone.
+
+    A VM that is offline stays so until it is seen again, however often its step is tried.
+    """
     status = PIPELINES[Kind(operation.kind)].enters.get(Step(operation.step))
+    if vm.status == Status.OFFLINE:
+        return
     if status is not None and legal(Status(vm.status), status):
         cause = f"{operation.kind}: {what}"
         move(tx, vm, status, actor=operation.actor, cause=cause, operation_id=operation.id)

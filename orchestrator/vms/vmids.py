@@ -22,9 +22,20 @@ def issue(tx: Transaction, cluster_id: str, vm_id: UUID) -> int:
         .returning(Cluster.vmid_next - 1)
     )
     if vmid is None:
-        raise InsufficientCapacity(f"Cluster {cluster_id} has no VMID left in its range.")
+        raise _used_up(cluster_id)
     tx.execute(insert(Vmid).values(cluster_id=cluster_id, vmid=vmid, vm_id=vm_id))
     return vmid
+
+
+def require_one(tx: Transaction, cluster_id: str) -> None:
+    """Raise InsufficientCapacity when `issue` would. Nothing is changed."""
+    left = select(Cluster.id).where(Cluster.id == cluster_id, Cluster.vmid_next <= Cluster.vmid_last)
+    if tx.scalar(left) is None:
+        raise _used_up(cluster_id)
+
+
+def _used_up(cluster_id: str) -> InsufficientCapacity:
+    return InsufficientCapacity(f"Cluster {cluster_id} has no VMID left in its range.")
 
 
 def ask_for_clone(tx: Transaction, vm: Vm) -> None:

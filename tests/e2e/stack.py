@@ -5,7 +5,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from orchestrator.cli.installation import Installation
 from orchestrator.cli.simulated import Simulated
 from orchestrator.store.database import Database
 
+NOTICE_SECONDS = 3
 FAST = {
     "INNKEEPER_PASSWORD_ROUNDS": "1000",
     "INNKEEPER_LEASE_SECONDS": "3",
@@ -26,6 +27,10 @@ FAST = {
     "INNKEEPER_USAGE_SECONDS": "0.5",
     "INNKEEPER_RING_AGAIN_SECONDS": "1",
     "INNKEEPER_NODE_RECHECK_SECONDS": "2",
+    "INNKEEPER_INTERRUPTION_NOTICE_SECONDS": str(NOTICE_SECONDS),
+    "INNKEEPER_COOL_DOWN_SECONDS": "2",
+    "INNKEEPER_HEADROOM": "0",
+    "INNKEEPER_HEADROOM_MOST": "0",
     "INNKEEPER_CHANGES_PER_MINUTE": "100000",
     "INNKEEPER_READS_PER_MINUTE": "100000",
 }
@@ -36,11 +41,11 @@ PATIENCE_SECONDS = 60
 
 
 class Stack:
-    """Three simulated nodes of 16 GPUs, all processes, and handles."""
+    """Three simulated nodes, all processes, and handles."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self.simulated = Simulated(nodes=3, gpus=GPUS, time_scale=TIME_SCALE)
-        self.installation = Installation(state_dir, simulated=self.simulated, environment=FAST)
+    def __init__(self, state_dir: Path, *, gpus: int = GPUS, settings: Mapping[str, str] = FAST) -> None:
+        self.simulated = Simulated(nodes=3, gpus=gpus, time_scale=TIME_SCALE)
+        self.installation = Installation(state_dir, simulated=self.simulated, environment=settings)
         self.password = "correct horse battery staple"
 
     def start(self) -> None:
@@ -134,6 +139,10 @@ class Stack:
     def no_faults(self) -> None:
         """Disarm all."""
         self._control.delete("/faults").raise_for_status()
+
+    def make_foreign_vm(self, node: str, vmid: int) -> None:
+        """Somebody else's VM, running."""
+        self._control.post("/vms", json={"node": node, "vmid": vmid, "running": True}).raise_for_status()
 
     def simulator_state(self) -> dict[str, Any]:
         """What the simulator shows of itself."""

@@ -55,7 +55,7 @@ def explain(stack: Stack, vm_id: str) -> str:
 
 
 def test_explain_and_retry_a_vm_by_its_id(stack: Stack, parked: str) -> None:
-    assert "'waits_for': 'operator'" in explain(stack, parked)
+    assert "'reason': 'operator'" in explain(stack, parked)
     stack.no_faults()
     call(stack, "innkeeper.ops.retry", parked)
     stack.wait([parked], "destroyed")

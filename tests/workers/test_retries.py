@@ -15,15 +15,17 @@ from orchestrator.errors import (
     SshAuthNotOffered,
 )
 from orchestrator.settings import Settings
-from orchestrator.vms.pipelines import Kind
+from orchestrator.vms.pipelines import Kind, Step
 from workers.outcomes import Again, Failed, Outcome, Parked
 from workers.retries import CURVES, Curve, outcome_of
 
 SETTINGS = Settings(pace=0.5, node_recheck_seconds=30, operator_recheck_seconds=300, _env_file=None)
 
 
-def outcome(error: Exception, *, attempt: int, kind: Kind = Kind.CREATE) -> Outcome:
-    return outcome_of(error, kind=kind, attempt=attempt, settings=SETTINGS)
+def outcome(
+    error: Exception, *, attempt: int, kind: Kind = Kind.CREATE, step: Step = Step.CONFIGURE
+) -> Outcome:
+    return outcome_of(error, kind=kind, step=step, attempt=attempt, settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,13 @@ def test_what_cleans_up_waits_for_an_operator_instead(kind: Kind) -> None:
     assert outcome(PveBug("locked for ever"), attempt=1, kind=kind) == Parked(
         "operator", "locked for ever", 300
     )
+
+
+def test_a_restart_that_cannot_shut_down_leaves_the_vm_running() -> None:
+    locked = PveLocked("VM is locked (backup)")
+    found = outcome(locked, attempt=16, kind=Kind.RESTART, step=Step.SHUTDOWN)
+    assert found == Parked("operator", "VM is locked (backup)", 300)
+    assert outcome(locked, attempt=16, kind=Kind.RESTART, step=Step.BOOT) == Failed("VM is locked (backup)")
 
 
 @pytest.mark.parametrize(

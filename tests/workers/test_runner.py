@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from orchestrator.errors import LeaseLost, PveBug, PveTransient
-from orchestrator.intake.destroy import request_destroy
+from orchestrator.intake.asking import ask
+from orchestrator.intake.lifecycle import Asked
 from orchestrator.settings import Settings
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Event, Operation, Vm
@@ -18,7 +19,7 @@ from tests.seed import Seed
 from workers import runner as running
 from workers.gateways import Gateways
 from workers.heartbeat import Keeper
-from workers.outcomes import Done, Failed, Outcome, Parked
+from workers.outcomes import Done, Failed, Later, Outcome, Parked
 from workers.runner import Next, Runner, Verdict
 from workers.work import Work
 
@@ -116,6 +117,34 @@ def test_parked_leaves_the_queue(seed: Seed, ref: OperationRef, run: Callable[..
         assert waits == ["reserve waits (node): down"], "the same wait is told once"
 
 
+def test_later_is_neither_an_attempt_nor_an_error(
+    seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
+) -> None:
+    assert run(lambda _: Later(7)) == Verdict(Next.STOP, retry_seconds=7)
+    after = row(seed, ref)
+    assert (after.state, after.attempt, after.last_error, after.lease_token) == ("open", 0, None, None)
+    with seed.database.transaction() as tx:
+        left = tx.scalars(select(Operation.not_before - func.clock_timestamp())).one()
+        assert 6 < left.total_seconds() <= 7
+
+
+def test_who_was_handed_gpus_while_its_step_looked_looks_again(
+    seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
+) -> None:
+    """Nobody would wake it: it was not parked yet when they came."""
+    assert run(lambda _: Parked("capacity", "1 is needed", 30, lacking=1)).retry_seconds == 0
+    assert row(seed, ref).state == "open"
+    assert run(lambda _: Parked("capacity", "an address is needed", 30)) == Verdict(Next.STOP)
+    assert row(seed, ref).state == "parked"
+
+
+def test_who_still_lacks_gpus_is_parked(seed: Seed, ref: OperationRef, run: Callable[..., Verdict]) -> None:
+    with seed.database.transaction() as tx:
+        tx.execute(text("UPDATE claims SET released_at = now(), released_because = 'test'"))
+    assert run(lambda _: Parked("capacity", "1 is needed", 30, lacking=1)) == Verdict(Next.STOP)
+    assert row(seed, ref).parked_for == "capacity"
+
+
 def test_giving_up_begins_the_roll_back(seed: Seed, ref: OperationRef, run: Callable[..., Verdict]) -> None:
     assert run(lambda _: Failed("no template")) == Verdict(Next.STOP, failure="no template")
     assert row(seed, ref).state == "failed"
@@ -166,7 +195,7 @@ def test_a_destroy_overtakes_a_waiting_step(
     seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
 ) -> None:
     def wait(work: Work) -> Outcome:
-        request_destroy(seed.database, seed.user_id, ref.vm_id)
+        ask(seed.database, seed.user_id, ref.vm_id, Asked.DESTROY)
         work.pause(1000)
         return Done()
 
@@ -179,7 +208,7 @@ def test_a_destroy_keeps_what_the_step_had_done(
     seed: Seed, ref: OperationRef, run: Callable[..., Verdict]
 ) -> None:
     def finish(work: Work) -> Outcome:
-        request_destroy(seed.database, seed.user_id, ref.vm_id)
+        ask(seed.database, seed.user_id, ref.vm_id, Asked.DESTROY)
         return Done(lambda tx, vm: setattr(vm, "ip_address", "192.0.2.7"))
 
     assert run(finish) == Verdict(Next.STOP)

@@ -3,7 +3,7 @@
 from workers.proxmox.access import ClusterAccess
 from workers.proxmox.gateway import Gateway
 from workers.proxmox.limits import CallLimits
-from workers.proxmox.model import TaskState, Usage, VmConfig, VmStatus
+from workers.proxmox.model import TaskState, VmConfig, VmStatus
 from workers.proxmox.tasks import PollCurve, TaskResult, wait_for_task
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "PollCurve",
     "TaskResult",
     "TaskState",
-    "Usage",
     "VmConfig",
     "VmStatus",
     "wait_for_task",

@@ -100,41 +100,6 @@ class VmStatus:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """A row of the cluster's VM list. `cpu` and `memory` are fractions of what the VM has, 0 to 1, about 10 s
-    old.
-
-    `status` is running, stopped or unknown (too new, or its node does not report).
-    """
-
-    node: str
-    status: str
-    cpu: float
-    memory: float
-    template: bool
-    lock: str | None
-    tags: tuple[str, ...]
-
-    @classmethod
-    def parse_all(cls, data: Any) -> dict[int, Self]:
-        """From GET /cluster/resources?type=vm, by VMID; containers are left out."""
-        return {int(row["vmid"]): cls._parse(row) for row in data if row["type"] == "qemu"}
-
-    @classmethod
-    def _parse(cls, row: Mapping[str, Any]) -> Self:
-        total = float(row.get("maxmem") or 0)
-        return cls(
-            node=row["node"],
-            status=row["status"],
-            cpu=min(1.0, float(row.get("cpu") or 0)),
-            memory=min(1.0, float(row.get("mem") or 0) / total) if total else 0.0,
-            template=is_true(row.get("template")),
-            lock=row.get("lock"),
-            tags=tuple(re.findall(r"[^;, ]+", row.get("tags") or "")),
-        )
-
-
-@dataclass(frozen=True)
 class TaskState:
     """Where a task stands. `exitstatus` is PVE's free text once it ended; `vanished`: PVE does not know it
     (any more).

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from orchestrator.errors import PveAgentSilent, PveConflict, PveDenied, PveNotHere, PveTransient
+from orchestrator.fleet.sightings import Snapshot
 from workers.proxmox.classify import TaskGone, classify_http
 from workers.proxmox.connection import Call, Connection
 from workers.proxmox.guest import addresses_of_mac
-from workers.proxmox.model import LogPage, TaskState, Usage, VmConfig, VmStatus
+from workers.proxmox.model import LogPage, TaskState, VmConfig, VmStatus
 from workers.proxmox.names import Upid, checked, checked_upid, checked_vmid
 from workers.proxmox.properties import is_true, parse_properties
+from workers.proxmox.resources import parse_resources
 from workers.proxmox.tasklog import cloned_vmid
 
 T = TypeVar("T")
@@ -53,13 +55,16 @@ class Reads:
 
     def locate(self, vmid: int) -> str | None:
         """The node that has the VM, among those that our token may see; fresh, also for a VM just made."""
-        usage = self.vm_usage().get(checked_vmid(vmid))
-        return usage.node if usage else None
+        guest = self._resources({"type": "vm"}).guests.get(checked_vmid(vmid))
+        return guest.node if guest else None
 
-    def vm_usage(self) -> dict[int, Usage]:
-        """All VMs that our token may see, by VMID, with their present use, in one call."""
-        call = Call("get", ("cluster", "resources"), "list the VMs", parameters={"type": "vm"})
-        return self._connection.call(call, Usage.parse_all)
+    def resources(self) -> Snapshot:
+        """All nodes, and all VMs that our token may see with their present use, in one cheap call."""
+        return self._resources({})
+
+    def _resources(self, parameters: dict[str, str]) -> Snapshot:
+        call = Call("get", ("cluster", "resources"), "list nodes and VMs", parameters=parameters)
+        return self._connection.call(call, parse_resources)
 
     def cluster_quorate(self) -> bool:
         """Whether the cluster may change anything. A single node without a cluster always may."""
@@ -69,16 +74,18 @@ class Reads:
 
         return self._connection.call(Call("get", ("cluster", "status"), "ask for the quorum"), quorate)
 
-    def storage_volumes(self, node: str, storage: str, vmid: int) -> tuple[str, ...]:
-        """The volumes on that storage that belong to the VMID, referenced by a configuration or not."""
+    def storage_volumes(self, node: str, storage: str) -> dict[str, int]:
+        """The disks on that storage, referenced or not, and the VMID that each belongs to."""
         call = Call(
             "get",
             ("nodes", checked("node", node), "storage", checked("storage", storage), "content"),
-            f"list the volumes of VM {vmid} on {storage}",
+            f"list the disks on {storage}",
             node,
-            {"vmid": checked_vmid(vmid)},
+            {"content": "images"},
         )
-        return self._connection.call(call, lambda rows: tuple(row["volid"] for row in rows))
+        return self._connection.call(
+            call, lambda rows: {row["volid"]: int(row["vmid"]) for row in rows if row.get("vmid")}
+        )
 
     def mapping_problems(self, node: str, mapping_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """What PVE finds wrong with these PCI mappings on that node, missing ones included; sound ones are

@@ -1,8 +1,10 @@
 """Boot: start the VM with its GPUs and believe it only when PVE shows it running."""
 
 from orchestrator.errors import PveAmbiguous, PveDevice
+from orchestrator.fleet import strikes
 from workers.outcomes import Done
-from workers.steps.ownership import require_ours
+from workers.steps import cards
+from workers.steps.ownership import require_in_place
 from workers.steps.tasks import Task, run_task
 from workers.work import Work
 
@@ -16,11 +18,13 @@ def start_timeout(ram_gb: int, *, nics: int = 1) -> int:
 
 
 def boot(work: Work) -> Done:
-    """Start the VM unless it runs. A GPU that PVE cannot hand over is quarantined."""
-    node, _ = require_ours(work)
+    """Start the VM, with its own GPUs, unless it runs. A GPU that PVE cannot hand over is quarantined."""
+    node, config = require_in_place(work)
     vmid, seconds = work.job.vmid, start_timeout(work.job.ram_gb)
-    if work.memo.get(Task.START) is None and work.pve.vm_status(node, vmid).running:
-        return Done()
+    if work.memo.get(Task.START) is None:
+        if work.pve.vm_status(node, vmid).running:
+            return Done(strikes.clear)
+        cards.put_right(work, node, config)
     result = run_task(
         work,
         Task.START,
@@ -32,7 +36,7 @@ def boot(work: Work) -> Done:
     if work.pve.vm_status(node, vmid).running:
         if result.reset_failed:
             _quarantine(work, node, "its reset failed at a start", result.reset_failed)
-        return Done()
+        return Done(strikes.clear)
     if result.ok:
         raise PveAmbiguous(f"The start task of VM {vmid} ended well, but the VM does not run.")
     error = result.error()
@@ -42,7 +46,10 @@ def boot(work: Work) -> Done:
 
 
 def _quarantine(work: Work, node: str, because: str, lines: tuple[str, ...]) -> None:
-    """Quarantine the cards that `lines` name by PCI address or mapping; a lone card needs no naming."""
+    """Quarantine the cards that `lines` name by PCI address or mapping; a lone card needs no naming.
+
+    Of several without a name all are suspected.
+    """
     mappings = tuple(work.job.mappings.values())
     addresses = work.pve.mapping_addresses(node, mappings)
     text = "\n".join(lines)
@@ -51,5 +58,8 @@ def _quarantine(work: Work, node: str, because: str, lines: tuple[str, ...]) -> 
         for mapping in mappings
         if f"'{mapping}'" in text or any(address in text for address in addresses.get(mapping, ()))
     ]
-    for mapping in named or (mappings if len(mappings) == 1 else ()):
+    certain = named or (mappings if len(mappings) == 1 else ())
+    for mapping in certain:
         work.quarantine(mapping, because)
+    if not certain:
+        work.strike(because)

@@ -1,10 +1,12 @@
 """Configure: the VM's size, GPUs, network and cloud-init, in one write; then its disk."""
 
-from orchestrator.errors import PveAmbiguous
+from orchestrator.errors import PveAmbiguous, PveBug
 from workers.job import Job
 from workers.outcomes import Done
 from workers.proxmox import VmConfig
-from workers.steps.ownership import require_ours
+from workers.steps import cards
+from workers.steps.ownership import require_in_place
+from workers.steps.shutdown import power_off
 from workers.steps.tasks import Task, run_task
 from workers.work import Work
 
@@ -12,26 +14,26 @@ RESIZE_SECONDS = 600
 
 
 def configure(work: Work) -> Done:
-    """Write what is wanted, unless an earlier attempt did and nobody changed it since; then grow the disk."""
-    node, config = require_ours(work)
+    """Write what is wanted, unless an earlier attempt did and nobody changed it since; then grow the disk.
+
+    A VM that somebody started meanwhile is switched off first: a running one would keep the cards it has.
+    """
+    node, config = require_in_place(work)
+    if work.pve.vm_status(node, work.job.vmid).running:
+        power_off(work, node)
+        node, config = require_in_place(work)
     if work.memo.get("configured") != config.digest:
-        surplus = [f"hostpci{number}" for number in config.hostpci if number not in work.job.mappings]
         work.act(
             work.pve.configure,
             node,
             work.job.vmid,
             wanted(work.job, config),
-            delete=surplus,
+            delete=cards.surplus(work.job, config),
             digest=config.digest,
         )
     _grow_disk(work, node, config)
-    node, config = require_ours(work)
-    missing = [
-        mapping
-        for number, mapping in work.job.mappings.items()
-        if mapping not in config.hostpci.get(number, "")
-    ]
-    if missing or config.cores != work.job.cpu_cores:
+    node, config = require_in_place(work)
+    if cards.named(config) != work.job.mappings or config.cores != work.job.cpu_cores:
         raise PveAmbiguous(f"VM {work.job.vmid} does not have the configuration that was written.")
     work.remember(configured=config.digest)
     return Done()
@@ -40,7 +42,6 @@ def configure(work: Work) -> Done:
 def wanted(job: Job, config: VmConfig) -> dict[str, str | int | bool]:
     """The options of PVE that make the clone this VM. Sources: research on PVE 9.2's machine, cloud-init
     and passthrough options."""
-    pcie = ",pcie=1" if (config.machine or "").startswith(("q35", "pc-q35")) else ""
     options: dict[str, str | int | bool] = {
         "cores": job.cpu_cores,
         "memory": job.ram_gb * 1024,
@@ -54,7 +55,7 @@ def wanted(job: Job, config: VmConfig) -> dict[str, str | int | bool]:
         "ciupgrade": False,  # else the first boot upgrades packages and delays SSH by minutes
         "ciuser": job.login.user,
     }
-    options |= {f"hostpci{number}": f"mapping={mapping}{pcie}" for number, mapping in job.mappings.items()}
+    options |= cards.options(job, config)
     if job.login.public_key is not None:
         options["sshkeys"] = job.login.public_key
     if job.login.password_hash is not None:
@@ -71,6 +72,11 @@ def _ipconfig(job: Job) -> str:
 
 def _grow_disk(work: Work, node: str, config: VmConfig) -> None:
     disk, size = work.job.template.disk, work.job.storage_gb
+    if disk not in config.disk_gib:
+        raise PveBug(
+            f"VM {work.job.vmid} on node {node} has lost its disk {disk}: somebody changed it there, "
+            "and an operator has to attach the disk again."
+        )
     if config.disk_gib[disk] >= size and work.memo.get(Task.RESIZE) is None:
         return
     result = run_task(

@@ -84,7 +84,10 @@ def require_ours(work: Work) -> tuple[str, VmConfig]:
     sighting = look(work)
     vmid = work.job.vmid
     if sighting.found is Found.ABSENT:
-        raise PveNotHere(f"VM {vmid} is gone from cluster {work.job.place.cluster_id}.")
+        raise PveNotHere(
+            f"VM {vmid} is gone from cluster {work.job.place.cluster_id} with its disk: somebody removed it "
+            "there. Delete it and ask for a new one."
+        )
     if sighting.found is Found.FOREIGN:
         raise PveConflict(f"VMID {vmid} on node {sighting.node} is not ours any more.")
     if sighting.config is None:
@@ -92,3 +95,15 @@ def require_ours(work: Work) -> tuple[str, VmConfig]:
     if sighting.config.lock:
         raise PveLocked(f"VM {vmid} on node {sighting.node} is locked ({sighting.config.lock}).")
     return sighting.node, sighting.config
+
+
+def require_in_place(work: Work) -> tuple[str, VmConfig]:
+    """The same for a VM that is to run: only its own node has its GPUs. Raises PveConflict elsewhere too."""
+    node, config = require_ours(work)
+    place = work.job.place
+    if node != place.pve_node:
+        raise PveConflict(
+            f"VM {work.job.vmid} was moved to node {node}: "
+            f"an operator has to move it back to {place.pve_node}."
+        )
+    return node, config

@@ -58,5 +58,6 @@ def _changes(address: str, heard: ProbeResult) -> Callable[[Transaction, Vm], No
     def apply(tx: Transaction, vm: Vm) -> None:
         vm.ip_address = address
         vm.ssh_host_key_fingerprint = heard.fingerprint
+        vm.failure_reason = None  # of an earlier start that was given up
 
     return apply

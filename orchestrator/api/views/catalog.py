@@ -8,7 +8,7 @@ from pydantic import Field
 
 from orchestrator.api.views.base import View
 from orchestrator.catalog.models import GpuType, Node, PriceList
-from orchestrator.catalog.reads import OfferedTemplate
+from orchestrator.catalog.reads import OfferedTemplate, state
 
 AuthMethod = Literal["ssh_key", "password"]
 Counts = Counter[tuple[str, str]]
@@ -54,7 +54,7 @@ class NodeView(View):
     """A node."""
 
     node: str
-    state: Literal["active", "draining"]
+    state: Literal["active", "draining", "offline"]
     cpu_model: str | None
     pcie_gen: str | None
     cpu_cores: int
@@ -67,7 +67,7 @@ class NodeView(View):
         return cls.model_validate(
             {
                 "node": node.id,
-                "state": node.state,
+                "state": state(node),
                 "cpu_model": node.cpu_model,
                 "pcie_gen": node.pcie_gen,
                 "cpu_cores": node.cpu_cores,
@@ -100,7 +100,7 @@ class OfferView(View):
             gpu_ram_mb=kind.vram_gb * 1024,
             gpu_price_hourly=float(kind.hourly_rate),
             interruptible_rate=float(kind.interruptible_hourly_rate),
-            available=free > 0 and node.state == "active",
+            available=free > 0 and state(node) == "active",
             location=None,
         )
 

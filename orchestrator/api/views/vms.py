@@ -1,4 +1,4 @@
-"""VMs, their time line and what they wait for."""
+"""VMs and their time line."""
 
 from typing import Literal
 from uuid import UUID
@@ -6,12 +6,13 @@ from uuid import UUID
 from pydantic import Field
 
 from orchestrator.api.views.base import Utc, View
-from orchestrator.api.vm_reads import UnderWay
 from orchestrator.catalog.models import Node
 from orchestrator.intake.request import RentalType
-from orchestrator.vms.models import Vm
-from orchestrator.vms.pipelines import Kind, Step
+from orchestrator.vms.models import Interruption, Vm
 from orchestrator.vms.statuses import Status
+
+TELL_FAILURE = frozenset({Status.FAILED, Status.STOPPED, Status.INTERRUPTED})
+"""Where what was given up is undone; before that it is still going on."""
 
 
 class VmView(View):
@@ -47,7 +48,12 @@ class VmView(View):
     ssh_host_key_fingerprint: str | None = Field(
         description="compare it at the first login; null until it runs"
     )
-    failure_reason: str | None = Field(description="set when status is failed")
+    interrupts_at: Utc | None = Field(
+        description="set while it runs and is to be interrupted: when its shutdown begins"
+    )
+    failure_reason: str | None = Field(
+        description="set when status is failed, and of a VM that is off because its start was given up"
+    )
 
     @classmethod
     def of(cls, vm: Vm, node: Node) -> "VmView":
@@ -80,7 +86,8 @@ class VmView(View):
             login_user=vm.login_user,
             ssh_port=node.ssh_port,
             ssh_host_key_fingerprint=vm.ssh_host_key_fingerprint,
-            failure_reason=vm.failure_reason if vm.status == Status.FAILED else None,
+            interrupts_at=None if vm.announced is None else vm.announced.notice_until,
+            failure_reason=vm.failure_reason if vm.status in TELL_FAILURE else None,
         )
 
 
@@ -97,36 +104,35 @@ class EventView(View):
     text: str
 
 
-class ExplainView(View):
-    """What a VM waits for. All but `status` is null when it needs nothing."""
+class InterruptionView(View):
+    """One interruption of a VM."""
 
-    status: Status
-    waits_for: str | None = Field(description="in one sentence")
-    operation: Kind | None
-    step: Step | None
-    attempt: int | None = Field(description="starts of this step so far")
-    state: Literal["open", "parked"] | None
-    parked_for: Literal["capacity", "node", "operator"] | None
-    since: Utc | None
-    last_error: str | None
-    next_try_at: Utc | None = Field(description="at the latest; null: it is under way or due")
+    id: UUID
+    interruptible_vm_id: UUID
+    preempted_by_vm_id: UUID | None = Field(
+        description="the VM that took its GPUs; null when its node was drained or rebooted"
+    )
+    preempted_at: Utc
+    restored_at: Utc | None
+    downtime_seconds: float | None = Field(description="until it ran again; null if it did not")
+    status: Literal["interrupted", "restored", "cancelled"] = Field(
+        description="cancelled: it was stopped or destroyed instead of coming back"
+    )
 
     @classmethod
-    def of(cls, vm: Vm, work: UnderWay | None, waits_for: str | None) -> "ExplainView":
-        if work is None:
-            return cls.model_validate({**dict.fromkeys(cls.model_fields), "status": vm.status})
-        operation = work.operation
+    def of(cls, record: Interruption) -> "InterruptionView":
+        restored_at = record.ended_at if record.state == "restored" else None
+        down = None
+        if record.interrupted_at is not None and restored_at is not None:
+            down = (restored_at - record.interrupted_at).total_seconds()
         return cls.model_validate(
             {
-                "status": vm.status,
-                "waits_for": waits_for,
-                "operation": operation.kind,
-                "step": operation.step,
-                "attempt": operation.attempt,
-                "state": operation.state,
-                "parked_for": operation.parked_for,
-                "since": work.since,
-                "last_error": operation.last_error,
-                "next_try_at": None if work.leased or work.due else operation.not_before,
+                "id": record.id,
+                "interruptible_vm_id": record.vm_id,
+                "preempted_by_vm_id": record.displaced_by,
+                "preempted_at": record.interrupted_at,
+                "restored_at": restored_at,
+                "downtime_seconds": down,
+                "status": record.state,
             }
         )

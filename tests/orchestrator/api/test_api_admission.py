@@ -23,12 +23,14 @@ def test_sixteen_at_once_get_the_eight_gpus_and_no_more(caller, seed, gpu_count)
     for answer in answers:
         if answer.status_code == 409:
             assert answer.json() == {
-                "detail": f"Node vm01 has 0 free 5090 GPUs, {gpu_count} are needed.",
+                "detail": f"Node vm01 has 0 free 5090 GPUs, {gpu_count} are needed. "
+                "Displacing interruptible VMs would give 0.",
                 "code": "insufficient_capacity",
                 "node": "vm01",
                 "gpu_type": "5090",
                 "free": 0,
                 "needed": gpu_count,
+                "reclaimable": 0,
             }
     with seed.database.transaction() as tx:
         live = select(func.count(Claim.gpu_id.distinct())).where(Claim.released_at.is_(None))

@@ -42,7 +42,7 @@ def test_search_is_public_and_tells_what_is_free_now(client, caller, seed):
         tx.execute(
             update(Gpu)
             .where(Gpu.mapping == "gpu-vm02-0")
-            .values(health="quarantined", quarantine_reason="it hangs")
+            .values(health="quarantined", quarantine_cause="start", quarantine_reason="it hangs")
         )
     first, second = client.get("/search").json()
     assert first == {
@@ -64,6 +64,17 @@ def test_nothing_is_available_on_a_drained_node(client, seed):
     assert [(offer["gpu_count"], offer["available"]) for offer in client.get("/search").json()] == [
         (8, False)
     ] * 2
+
+
+def test_a_node_that_does_not_answer_says_so_and_takes_no_vms(caller, client, seed):
+    with seed.database.transaction() as tx:
+        gone = {"misses": 3, "missed_since": func.now(), "offline_since": func.now()}
+        tx.execute(update(Node).where(Node.id == "vm01").values(state="draining", **gone))
+    assert [node["state"] for node in caller("GET", "/nodes").json()] == ["offline", "active"]
+    assert [offer["available"] for offer in client.get("/search").json()] == [False, True]
+    answer = caller("POST", "/vms", json=seed.body())
+    assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
+    assert "does not answer" in answer.json()["detail"]
 
 
 def test_pricing_is_public(client, seed):

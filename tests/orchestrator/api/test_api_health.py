@@ -1,10 +1,17 @@
 """/healthz, /readyz and /metrics."""
 
+import time
+
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import func, text, update
 
 from orchestrator.api.app import create_app
+from orchestrator.catalog.models import Node
 from orchestrator.embedded import free_port
+from orchestrator.fleet import findings
+from orchestrator.fleet.comparison import Found, Kind
+from orchestrator.gpus.quarantine import quarantine
+from orchestrator.scheduler.duties import run_duty
 from orchestrator.store.database import Database
 
 
@@ -52,6 +59,22 @@ def test_without_the_database_only_the_process_is_healthy(settings, seed, contra
     nowhere.close()
 
 
+def test_metrics_tell_of_the_duties(client, seed):
+    def fail(_):
+        raise LookupError("for the test")
+
+    began = time.time()
+    run_duty(seed.database, "wake", lambda _: "done")
+    run_duty(seed.database, "sweep", fail)
+    figures = dict(
+        line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if "duty=" in line
+    )
+    assert figures['innkeeper_duty_failures_total{duty="wake"}'] == "0.0"
+    assert figures['innkeeper_duty_failures_total{duty="sweep"}'] == "1.0"
+    last = float(figures['innkeeper_duty_last_run_timestamp_seconds{duty="wake"}'])
+    assert began - 1 <= last <= time.time() + 1
+
+
 def test_metrics_tell_the_state_of_the_whole(caller, client, seed):
     empty = client.get("/metrics").text
     assert 'innkeeper_free_gpus{gpu_type="5090",node="vm01"} 8.0' in empty
@@ -70,3 +93,21 @@ def test_metrics_tell_the_state_of_the_whole(caller, client, seed):
         assert line in answer.text
     oldest = [line for line in answer.text.splitlines() if line.startswith("innkeeper_oldest_due")]
     assert float(oldest[0].split()[1]) > 0
+
+
+def test_metrics_tell_of_nodes_findings_and_quarantine(client, seed):
+    with seed.database.transaction() as tx:
+        gone = {"misses": 3, "missed_since": func.now(), "offline_since": func.now()}
+        tx.execute(update(Node).where(Node.id == "vm01").values(**gone))
+        findings.record(tx, "c1", [Found(Kind.LEFTOVER_DISK, "local-zfs:vm-1-disk-0", "It is left.")])
+        quarantine(tx, "vm02", "gpu-vm02-0", cause="foreign", reason="for the test")
+    figures = client.get("/metrics").text
+    for line in (
+        "innkeeper_nodes_offline 1.0",
+        'innkeeper_findings{kind="leftover_disk"} 1.0',
+        'innkeeper_findings{kind="gpu_held"} 0.0',
+        'innkeeper_quarantined_gpus{cause="foreign"} 1.0',
+        'innkeeper_quarantined_gpus{cause="mapping"} 0.0',
+        'innkeeper_free_gpus{gpu_type="5090",node="vm02"} 7.0',
+    ):
+        assert line in figures

@@ -3,9 +3,8 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
-from orchestrator.vms import operations
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.pipelines import Kind
 from orchestrator.vms.statuses import Status
@@ -17,7 +16,7 @@ PUBLISHED = {
     *("reservation_id", "auto_restart", "hourly_rate", "gpu_hourly_rate", "storage_hourly_rate"),
     *("cpu_percent", "ram_percent", "cpu_model", "pcie_gen"),
 }
-OURS = {"login_user", "ssh_port", "ssh_host_key_fingerprint", "failure_reason"}
+OURS = {"login_user", "ssh_port", "ssh_host_key_fingerprint", "interrupts_at", "failure_reason"}
 
 
 def change(seed, vm_id, **values):
@@ -42,16 +41,6 @@ def end_claims(seed, vm_id):
 
     with seed.database.transaction() as tx:
         claims.release(tx, tx.get_one(Vm, vm_id), because="test")
-
-
-def test_a_dry_run_is_refused_so_that_nothing_is_rented(caller, seed):
-    answer = caller("POST", "/vms?dry_run=true", json=seed.body())
-    assert answer.status_code == 400
-    assert answer.json() == {
-        "detail": "dry_run is not available yet; nothing was rented.",
-        "code": "bad_request",
-    }
-    assert caller("GET", "/vms").json() == []
 
 
 def test_a_new_vm_is_the_published_object(caller, seed):
@@ -88,6 +77,7 @@ def test_a_new_vm_is_the_published_object(caller, seed):
         "login_user": "ubuntu",
         "ssh_port": 22,
         "ssh_host_key_fingerprint": None,
+        "interrupts_at": None,
         "failure_reason": None,
     }
     assert [str(ref.vm_id) for ref in seed.bell.rung] == [vm["id"]]
@@ -178,58 +168,6 @@ def test_events_tell_what_happened_in_order(caller, seed):
     ]
     assert set(events[0]) == {"at", "kind", "actor", "step", "attempt", "from_status", "to_status", "text"}
     assert caller("GET", f"/vms/{vm_id}/events?limit=1&offset=2").json() == events[2:]
-
-
-def test_explain_says_what_it_waits_for(caller, seed):
-    vm_id = caller("POST", "/vms", json=seed.body(gpu_count=2)).json()["id"]
-    operation = select(Operation).where(Operation.vm_id == vm_id)
-
-    def explained():
-        return caller("GET", f"/vms/{vm_id}/explain").json()
-
-    told = explained()
-    assert told["waits_for"] == "reserve waits for a worker of node vm01"
-    assert (told["operation"], told["step"], told["attempt"], told["state"]) == (
-        "create",
-        "reserve",
-        0,
-        "open",
-    )
-    assert (told["parked_for"], told["last_error"], told["next_try_at"]) == (None, None, None)
-
-    ref = seed.bell.rung[-1]
-    with seed.database.transaction() as tx:
-        lease = operations.take(tx, ref.id, ref.step, owner="test", seconds=60)
-    assert explained()["waits_for"] == "reserve is under way on node vm01"
-    assert explained()["attempt"] == 1
-
-    with seed.database.transaction() as tx:
-        operations.back_off(tx, operations.held(tx, lease)[0], seconds=60, error="the node is busy")
-    told = explained()
-    assert told["waits_for"] == "reserve is tried again in a while on node vm01"
-    assert told["last_error"] == "the node is busy"
-    assert told["next_try_at"] > told["since"]
-
-    for wanted, sentence in {
-        "capacity": "reserve waits until 2 5090 GPUs are free on node vm01",
-        "node": "reserve waits until node vm01 answers",
-        "operator": "reserve waits for an operator of node vm01",
-    }.items():
-        with seed.database.transaction() as tx:
-            operations.park(
-                tx, tx.scalars(operation).one(), wanted=wanted, error=f"no {wanted}", recheck_seconds=60
-            )
-        told = explained()
-        assert (told["waits_for"], told["parked_for"], told["state"]) == (sentence, wanted, "parked")
-        assert told["last_error"] == f"no {wanted}"
-
-
-def test_explain_has_nothing_to_say_of_a_vm_that_needs_nothing(caller, seed):
-    vm_id = caller("POST", "/vms", json=seed.body()).json()["id"]
-    bring(seed, vm_id, Status.STARTING, Status.RUNNING)
-    told = caller("GET", f"/vms/{vm_id}/explain").json()
-    assert told.pop("status") == "running"
-    assert set(told.values()) == {None}
 
 
 def test_delete_begins_a_destroy_once(caller, seed):

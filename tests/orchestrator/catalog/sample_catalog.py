@@ -133,8 +133,12 @@ class Tenant:
             )
 
     def gives_back(self, vm: Vm) -> None:
-        """End its claims and give its address back."""
+        """End its claims and give its address back: it waits for nothing any more."""
         with self.database.transaction() as tx:
+            tx.execute(
+                text("UPDATE operations SET state = 'done', finished_at = now() WHERE vm_id = :vm"),
+                {"vm": vm.id},
+            )
             tx.execute(
                 text(
                     "UPDATE claims SET released_at = now(), released_because = 'destroyed' WHERE vm_id = :vm"

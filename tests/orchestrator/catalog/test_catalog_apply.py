@@ -139,18 +139,19 @@ def test_a_template_and_a_cluster_are_retired_and_come_back(applied):
 
 def test_operational_data_are_left_alone(applied):
     with applied.transaction() as tx:
-        tx.execute(update(Node).where(Node.id == "vm01").values(state="draining"))
+        tx.execute(update(Node).where(Node.id == "vm01").values(state="draining", interrupts=True))
         tx.execute(
             update(Gpu)
             .where(Gpu.mapping == "gpu-b")
-            .values(health="quarantined", quarantine_reason="no reset")
+            .values(health="quarantined", quarantine_cause="start", quarantine_reason="no reset")
         )
         tx.execute(update(Cluster).values(vmid_next=100_007))
     apply_text(applied, changed(("numa_node = 1", "numa_node = 0"), ("ram_gb = 512", "ram_gb = 500")))
     apply_text(applied, without(VM02, changed(("vm02 = 9002\n", ""))))
     apply_text(applied)
     with applied.transaction() as tx:
-        assert tx.get_one(Node, "vm01").state == "draining"
+        node = tx.get_one(Node, "vm01")
+        assert (node.state, node.interrupts) == ("draining", True)
         assert tx.scalars(select(Gpu.health).where(Gpu.mapping == "gpu-b")).one() == "quarantined"
         assert tx.scalars(select(Cluster.vmid_next)).one() == 100_007
 

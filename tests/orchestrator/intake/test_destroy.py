@@ -7,7 +7,8 @@ from sqlalchemy import func, select, update
 
 from orchestrator.errors import NotFound
 from orchestrator.gpus import claims
-from orchestrator.intake.destroy import request_destroy
+from orchestrator.intake.asking import ask
+from orchestrator.intake.lifecycle import Asked
 from orchestrator.vms import operations
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.pipelines import Kind, Step
@@ -15,7 +16,7 @@ from tests.seed import Seed
 
 
 def destroy(seed: Seed, vm: Vm, user_id: int | None = None) -> None:
-    request_destroy(seed.database, user_id or seed.user_id, vm.id)
+    ask(seed.database, user_id or seed.user_id, vm.id, Asked.DESTROY)
 
 
 def history(seed: Seed) -> list[tuple[str, str]]:
@@ -83,5 +84,5 @@ def test_somebody_elses_vm_is_not_there(seed: Seed) -> None:
     with pytest.raises(NotFound):
         destroy(seed, vm, user_id=seed.user_id + 1)
     with pytest.raises(NotFound):
-        request_destroy(seed.database, seed.user_id, uuid4())
+        ask(seed.database, seed.user_id, uuid4(), Asked.DESTROY)
     assert history(seed) == [("create", "open")]

@@ -197,6 +197,7 @@ def test_ended_vms_do_not_count_against_the_quota(seed: Seed) -> None:
         seed.vm()
     with seed.database.transaction() as tx:
         vm = tx.get_one(Vm, vm_id)
+        tx.execute(update(Operation).values(state="done", finished_at=func.now()))
         claims.release(tx, vm, because="test")
         vm.status = "destroyed"
     seed.vm()

@@ -1,5 +1,6 @@
 """What is sent, and what happens when the broker is away."""
 
+import base64
 import json
 import logging
 from typing import Any
@@ -10,7 +11,8 @@ from celery import Celery
 from pydantic import SecretStr
 
 from orchestrator.embedded import EmbeddedValkey
-from orchestrator.queue.app import make_app, node_queue
+from orchestrator.gpus.claims import CapacityFreed, CapacityWanted
+from orchestrator.queue.app import SCHEDULER_QUEUE, make_app, node_queue
 from orchestrator.queue.chains import Bell, signatures, task_id
 from orchestrator.settings import Settings
 from tests.seed import Seed
@@ -52,9 +54,27 @@ def test_the_first_message_carries_the_rest_of_the_chain(
     assert "vm01" in headers["kwargsrepr"]
 
 
+@pytest.mark.parametrize(
+    ("news", "task", "arguments"),
+    [
+        (CapacityWanted("vm01"), "innkeeper.scheduler.reclaim_now", {"node": "vm01"}),
+        (CapacityFreed("vm01"), "innkeeper.scheduler.restore", {}),
+    ],
+)
+def test_news_of_gpus_go_to_the_scheduler(
+    app: Celery, valkey: EmbeddedValkey, news: CapacityWanted | CapacityFreed, task: str, arguments: object
+) -> None:
+    Bell(app).ring([news])
+    [message] = messages(valkey, SCHEDULER_QUEUE)
+    assert message["headers"]["task"] == task
+    assert message["headers"]["expires"] is not None
+    assert json.loads(base64.b64decode(message["body"]))[1] == arguments
+
+
 def test_a_broker_that_is_away_fails_no_request(seed: Seed, caplog: pytest.LogCaptureFixture) -> None:
     app = make_app(Settings(broker_url=SecretStr("redis://127.0.0.1:1/0"), _env_file=None))
     vm = seed.vm()
     with caplog.at_level(logging.WARNING):
         Bell(app).ring(seed.bell.rung)
-    assert f"of VM {vm.id} was not announced (OperationalError)" in caplog.text
+    assert str(vm.id) in caplog.text
+    assert "was not announced (OperationalError)" in caplog.text

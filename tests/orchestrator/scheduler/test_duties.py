@@ -1,5 +1,6 @@
 """Duties run once at a time and leave a record; operators' tasks act by VM id."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
@@ -7,16 +8,17 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, update
 
+from orchestrator.catalog.models import Node
+from orchestrator.embedded import EmbeddedPostgres
 from orchestrator.errors import NotFound
-from orchestrator.scheduler import ops
-from orchestrator.scheduler.duties import run_duty
-from orchestrator.scheduler.usage import ask_for_usage
+from orchestrator.scheduler import duties, ops
+from orchestrator.scheduler.duties import for_a_while, run_duty
 from orchestrator.scheduler.wake import wake
-from orchestrator.store.database import Transaction
+from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import operations
 from orchestrator.vms.models import DutyRun, Operation
 from orchestrator.vms.pipelines import Step
-from tests.seed import Seed
+from tests.seed import SETTINGS, Seed
 
 
 def change(seed: Seed, **values: object) -> None:
@@ -45,6 +47,63 @@ def test_two_schedulers_do_not_run_a_duty_at_once(seed: Seed) -> None:
     assert inner == [None, "inner"]
 
 
+def test_a_duty_that_fails_leaves_its_work_undone_and_a_record(
+    seed: Seed, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(tx: Transaction) -> str:
+        tx.execute(update(Node).values(state="draining"))
+        raise LookupError("nobody is there")
+
+    assert run_duty(seed.database, "test", lambda _: "fine") == "fine"
+    for _ in range(2):
+        assert run_duty(seed.database, "test", work) is None
+    with seed.database.transaction() as tx:
+        run = tx.get_one(DutyRun, "test")
+        assert set(tx.scalars(select(Node.state))) == {"active"}
+    assert (run.runs, run.failures, run.last_result) == (3, 2, "failed")
+    assert run.last_error == "LookupError: nobody is there"
+    assert run.last_failed_at is not None
+    assert run.last_failed_at >= run.last_started_at
+    assert "duty test failed: LookupError: nobody is there" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert run_duty(seed.database, "test", lambda _: "well again") == "well again"
+    with seed.database.transaction() as tx:
+        run = tx.get_one(DutyRun, "test")
+    assert (run.runs, run.failures, run.last_result) == (4, 2, "well again")
+
+
+def test_a_duty_whose_very_first_run_fails_has_a_record_too(seed: Seed) -> None:
+    def work(_: Transaction) -> str:
+        raise LookupError("x" * 5000)
+
+    assert run_duty(seed.database, "test", work) is None
+    with seed.database.transaction() as tx:
+        run = tx.get_one(DutyRun, "test")
+    assert (run.runs, run.failures, len(run.last_error or "")) == (1, 1, 1000)
+
+
+def test_an_effect_that_fails_after_the_commit_is_a_failure_of_the_duty(seed: Seed) -> None:
+    def fail() -> None:
+        raise ConnectionError("the broker is away")
+
+    def work(tx: Transaction) -> str:
+        tx.after_commit(fail)
+        return "done"
+
+    assert run_duty(seed.database, "test", work) is None
+    with seed.database.transaction() as tx:
+        assert tx.get_one(DutyRun, "test").last_error == "ConnectionError: the broker is away"
+
+
+def test_a_duty_without_a_database_ends_quietly(
+    postgres: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = Database(postgres.database_url("nowhere"))
+    assert run_duty(away, "test", lambda _: "never") is None
+    assert "the failure of duty test was not kept: OperationalError" in caplog.text
+    away.close()
+
+
 def test_wake_rings_for_what_is_due_after_its_commit(seed: Seed) -> None:
     seed.vm()
     seed.bell.rung.clear()
@@ -52,14 +111,6 @@ def test_wake_rings_for_what_is_due_after_its_commit(seed: Seed) -> None:
     change(seed, rung_at=func.now() - timedelta(seconds=5))
     assert wake(seed.database, ring_again_seconds=4) == "1 operations rung for"
     assert len(seed.bell.rung) == 1
-
-
-def test_one_node_of_each_cluster_is_asked_for_the_use_of_its_vms(seed: Seed) -> None:
-    asked: list[tuple[str, str]] = []
-    assert ask_for_usage(seed.database, lambda *where: asked.append(where)) == "1 clusters asked"
-    [(cluster, node)] = asked
-    assert cluster == "c1"
-    assert node in ("vm01", "vm02")
 
 
 @pytest.fixture
@@ -101,9 +152,24 @@ class TestRetry:
 def test_explain_says_where_a_vm_stands(seed: Seed) -> None:
     vm = seed.vm()
     change(seed, last_error="node vm01 does not answer", state="parked", parked_for="node")
-    told = ops.explain(seed.database, vm.id)
-    assert told["status"] == "creating"
-    assert told["operation"]["waits_for"] == "node"
-    assert told["operation"]["last_error"] == "node vm01 does not answer"
+    told = ops.explain(seed.database, vm.id, SETTINGS)
+    assert json.loads(json.dumps(told)) == told
+    assert (told["vm"], told["vmid"], told["node"]) == (str(vm.id), vm.vmid, "vm01")
+    assert (told["status"], told["reason"], told["worker"]) == ("creating", "node_offline", None)
+    assert told["waits_for"] == "reserve waits until node vm01 answers"
+    assert told["last_error"] == "node vm01 does not answer"
     with pytest.raises(NotFound):
-        ops.explain(seed.database, uuid4())
+        ops.explain(seed.database, uuid4(), SETTINGS)
+
+
+def test_explain_says_that_nothing_is_under_way(seed: Seed) -> None:
+    vm = seed.vm()
+    change(seed, state="done", finished_at=func.now())
+    told = ops.explain(seed.database, vm.id, SETTINGS)
+    assert (told["reason"], told["operation_id"]) == ("operator", None)
+
+
+def test_the_parts_of_a_long_duty_are_left_to_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(for_a_while([1, 2, 3])) == [1, 2, 3]
+    monkeypatch.setattr(duties, "LONGEST_SECONDS", -1)
+    assert list(for_a_while([1, 2, 3])) == [1]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.proxmox.guest import addresses_of_mac
-from workers.proxmox.model import LogPage, TaskState, Usage, VmConfig, VmStatus
+from workers.proxmox.model import LogPage, TaskState, VmConfig, VmStatus
 from workers.proxmox.properties import is_true, mac_of, parse_properties, size_gib
 
 CONFIG = {
@@ -98,40 +98,6 @@ def test_the_status_of_a_stopped_vm() -> None:
     assert status == VmStatus(
         running=False, lock=None, uptime_seconds=0, pid=None, qmpstatus="stopped", ha_managed=False
     )
-
-
-def test_use_is_a_fraction_of_what_the_vm_has() -> None:
-    rows = [
-        {
-            "type": "qemu",
-            "vmid": 101,
-            "node": "vm01",
-            "status": "running",
-            "cpu": 0.25,
-            "mem": 1,
-            "maxmem": 4,
-            "tags": "a;b",
-        },
-        {"type": "qemu", "vmid": 102, "node": "vm02", "status": "unknown"},
-        {
-            "type": "qemu",
-            "vmid": 103,
-            "node": "vm02",
-            "status": "running",
-            "cpu": 1.3,
-            "mem": 9,
-            "maxmem": 8,
-            "lock": "clone",
-        },
-        {"type": "qemu", "vmid": 9000, "node": "vm02", "status": "stopped", "template": 1},
-        {"type": "lxc", "vmid": 104, "node": "vm01", "status": "running"},
-    ]
-    usage = Usage.parse_all(rows)
-    assert sorted(usage) == [101, 102, 103, 9000]
-    assert usage[101] == Usage("vm01", "running", 0.25, 0.25, template=False, lock=None, tags=("a", "b"))
-    assert (usage[102].status, usage[102].cpu, usage[102].memory) == ("unknown", 0.0, 0.0)
-    assert (usage[103].cpu, usage[103].memory, usage[103].lock) == (1.0, 1.0, "clone")
-    assert usage[9000].template
 
 
 @pytest.mark.parametrize(

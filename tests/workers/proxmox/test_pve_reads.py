@@ -101,8 +101,18 @@ def test_where_a_vm_is(stub: PveStub, gateway: Gateway) -> None:
     )
     assert gateway.locate(101) == "vm02"
     assert gateway.locate(102) is None
-    assert gateway.vm_usage()[101].node == "vm02"
     assert stub.last.parameters == {"type": "vm"}
+
+
+def test_all_that_a_cluster_has(stub: PveStub, gateway: Gateway) -> None:
+    rows = [
+        {"type": "node", "node": "vm01", "status": "online", "uptime": 7},
+        {"type": "qemu", "vmid": 101, "node": "vm01", "status": "stopped", "name": "gpu-1"},
+    ]
+    stub.on("GET /cluster/resources", data(rows))
+    seen = gateway.resources()
+    assert (seen.nodes["vm01"].uptime_seconds, seen.guests[101].status) == (7, "stopped")
+    assert stub.last.parameters == {}
 
 
 @pytest.mark.parametrize(
@@ -118,13 +128,13 @@ def test_the_quorum(stub: PveStub, gateway: Gateway, rows: list[Any], quorate: b
     assert gateway.cluster_quorate() is quorate
 
 
-def test_the_volumes_of_a_vmid(stub: PveStub, gateway: Gateway) -> None:
+def test_the_disks_on_a_storage_and_whose_they_are(stub: PveStub, gateway: Gateway) -> None:
     stub.on(
         "GET /nodes/vm01/storage/fast/content",
-        data([{"volid": "fast:vm-101-disk-0"}, {"volid": "fast:vm-101-cloudinit"}]),
+        data([{"volid": "fast:vm-101-disk-0", "vmid": 101}, {"volid": "fast:stray"}]),
     )
-    assert gateway.storage_volumes("vm01", "fast", 101) == ("fast:vm-101-disk-0", "fast:vm-101-cloudinit")
-    assert stub.last.parameters == {"vmid": "101"}
+    assert gateway.storage_volumes("vm01", "fast") == {"fast:vm-101-disk-0": 101}
+    assert stub.last.parameters == {"content": "images"}
 
 
 def test_problems_of_mappings_missing_ones_included(stub: PveStub, gateway: Gateway) -> None:

@@ -165,11 +165,12 @@ def test_the_life_of_a_vm(sim: Simulator, pve: Gateway, method: str) -> None:
         ("innkeeper",),
     )
     assert config.hostpci == {0: f"mapping={mapping},pcie=1"}
-    assert pve.storage_volumes(NODE, "local-zfs", vmid)
+    assert vmid in pve.storage_volumes(NODE, "local-zfs").values()
 
     assert wait(pve, pve.start(NODE, vmid, 120)).ok
     assert pve.vm_status(NODE, vmid).running
-    assert pve.vm_usage()[vmid].node == NODE
+    assert pve.resources().guests[vmid].node == NODE
+    assert pve.resources().nodes[NODE].online
     found = eventually(lambda: pve.guest_addresses(NODE, vmid, str(config.net0_mac)))
     address = choose_address(found, ["127.0.0.0/8"])  # type: ignore[arg-type]
     assert address
@@ -190,7 +191,7 @@ def test_the_life_of_a_vm(sim: Simulator, pve: Gateway, method: str) -> None:
     assert not pve.vm_status(NODE, vmid).running
     assert wait(pve, pve.destroy(NODE, vmid)).ok
     assert not pve.vmid_in_use(vmid)
-    assert pve.storage_volumes(NODE, "local-zfs", vmid) == ()
+    assert vmid not in pve.storage_volumes(NODE, "local-zfs").values()
 
 
 def _key() -> tuple[str, str]:
@@ -382,7 +383,7 @@ def test_a_node_without_power(sim: Simulator, pve: Gateway) -> None:
     sim.node_down(OTHER)
     try:
         with pytest.raises(PveUnreachable, match=f"node {OTHER}"):
-            pve.storage_volumes(OTHER, "local-zfs", 101)
+            pve.storage_volumes(OTHER, "local-zfs")
         with pytest.raises(PveUnreachable):
             pve.stop(OTHER, OTHER_TEMPLATE)
     finally:

@@ -14,7 +14,8 @@ from orchestrator.catalog.apply import apply
 from orchestrator.catalog.check import parse
 from orchestrator.cli.simulated import TOKEN_VARIABLE, catalog_lines
 from orchestrator.gpus.models import Claim
-from orchestrator.intake.destroy import request_destroy
+from orchestrator.intake.asking import ask
+from orchestrator.intake.lifecycle import Asked
 from orchestrator.intake.request import VmRequest
 from orchestrator.intake.submit import Intake
 from orchestrator.settings import Settings
@@ -64,9 +65,13 @@ class Bench:
         body = {"node": "vm01", "gpu_type": "5090", "gpu_count": 1, "storage_gb": 50, "template_vmid": 100}
         return self.intake.submit(self.user_id, VmRequest(**{**body, **changes})).vm.id
 
+    def ask(self, vm_id: UUID, asked: Asked) -> None:
+        """Ask for a start, stop, restart or destroy."""
+        ask(self.database, self.user_id, vm_id, asked)
+
     def destroy(self, vm_id: UUID) -> None:
         """Ask for its end."""
-        request_destroy(self.database, self.user_id, vm_id)
+        self.ask(vm_id, Asked.DESTROY)
 
     def operation(self, vm_id: UUID) -> Operation | None:
         """The operation that is under way."""

@@ -64,12 +64,36 @@ def test_a_start_that_fails_for_another_reason_blames_no_card(bench: Bench) -> N
     assert quarantined(bench) == []
 
 
+def test_two_vms_that_fail_without_naming_a_card_make_all_of_theirs_suspect(bench: Bench) -> None:
+    bench.fault("qemu_exit", times=None, detail="kvm: vfio: the device does not answer")
+    first = bench.vm(gpu_count=2)
+    assert bench.settle(first) == "failed"
+    assert quarantined(bench) == []
+    second = bench.vm(gpu_count=2)
+    assert bench.settle(second) == "failed"
+    assert quarantined(bench) == ["gpu-vm01-0", "gpu-vm01-1"]
+    assert any("GPU gpu-vm01-0 is quarantined" in line for line in bench.told(second))
+
+
+def test_a_start_that_succeeds_ends_the_suspicion(bench: Bench) -> None:
+    for works in (False, True, False):
+        bench.simulator.faults.clear()
+        if not works:
+            bench.fault("qemu_exit", times=None, detail="kvm: vfio: the device does not answer")
+        vm_id = bench.vm(gpu_count=2)
+        assert bench.settle(vm_id) == ("running" if works else "failed")
+        if works:
+            bench.destroy(vm_id)
+            bench.settle(vm_id)
+    assert quarantined(bench) == []
+
+
 def test_a_vm_that_stops_right_after_its_start_is_looked_at_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.fault("qemu_killed", method="GET", path="/status/current$", skip=1)
     vm_id = bench.vm()
     bench.until(vm_id, Step.BOOT)
+    bench.fault("qemu_killed", method="GET", path="/status/current$", skip=1)
     bench.step(vm_id)
     assert "but the VM does not run" in bench.told(vm_id)[-1]
     assert bench.settle(vm_id) == "running"

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text, update
 
+from orchestrator.gpus.quarantine import quarantine
 from orchestrator.vms.models import Operation
 from orchestrator.vms.pipelines import Step
 from tests.workers.steps.bench import Bench
@@ -217,16 +218,19 @@ def test_a_node_that_does_not_answer_is_waited_for(bench: Bench, step: Step) -> 
 
 
 def test_a_full_node_is_waited_for_when_the_claim_was_lost(bench: Bench) -> None:
-    vm_id = bench.vm()
+    vm_id, other = bench.vm(gpu_count=4), bench.vm(gpu_count=4)
+    bench.settle(other)
     with bench.database.transaction() as tx:
-        tx.execute(text("UPDATE claims SET released_at = now(), released_because = 'test'"))
-    other = bench.vm(gpu_count=8)
+        lost = text("UPDATE claims SET released_at = now(), released_because = 'test' WHERE vm_id = :vm")
+        tx.execute(lost, {"vm": vm_id})
+        for number in range(4):
+            quarantine(tx, "vm01", f"gpu-vm01-{number}", cause="start", reason="test")
     bench.settle(vm_id)
     operation = bench.operation(vm_id)
     assert operation is not None
     assert operation.parked_for == "capacity"
-    bench.settle(other)
     bench.destroy(other)
     bench.settle(other)
+    assert bench.claims(vm_id) == 4, "handed on when they were released"
     bench.step(vm_id)
     assert bench.settle(vm_id) == "running"

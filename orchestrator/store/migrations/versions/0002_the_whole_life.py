@@ -25,7 +25,10 @@ NEW_CHECKS = {
     ("vms", "offline_knows_what_it_was"): "(status = 'offline') = (status_before_offline IS NOT NULL)",
     ("nodes", "misses_have_a_start"): "(misses > 0) = (missed_since IS NOT NULL)",
     ("nodes", "offline_ones_were_missed"): "offline_since IS NULL OR misses > 0",
-    ("reservations", "ended_because_is_known"): "ended_because IN ('term', 'cancelled')",
+    ("nodes", "only_a_drain_interrupts"): "state = 'draining' OR NOT interrupts",
+    ("gpus", "quarantine_cause_is_known"): "quarantine_cause IN ('start', 'mapping', 'foreign', 'operator')",
+    ("gpus", "quarantine_has_a_cause"): "(health = 'quarantined') = (quarantine_cause IS NOT NULL)",
+    ("reservations", "ended_because_is_known"): "ended_because IN ('term', 'cancelled', 'failed')",
     ("reservations", "ending_says_why"): "(ended_at IS NULL) = (ended_because IS NULL)",
     (
         "reservations",
@@ -35,6 +38,20 @@ NEW_CHECKS = {
 
 
 def upgrade() -> None:
+    op.create_table(
+        "doubts",
+        sa.Column("vm_id", sa.Uuid(), nullable=False),
+        sa.Column("shown", sa.String(), nullable=False),
+        sa.Column("looks", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("looks > 0", name=op.f("ck_doubts_somebody_looked")),
+        sa.CheckConstraint(
+            "shown IN ('running', 'stopped', 'absent', 'elsewhere', 'foreign')",
+            name=op.f("ck_doubts_shown_is_known"),
+        ),
+        sa.ForeignKeyConstraint(["vm_id"], ["vms.id"], name=op.f("fk_doubts_vm_id")),
+        sa.PrimaryKeyConstraint("vm_id", name=op.f("pk_doubts")),
+    )
     op.create_table(
         "findings",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -58,6 +75,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["node_id"], ["nodes.id"], name=op.f("fk_findings_node_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
     )
+    op.create_index("ix_claims_claimed_at", "claims", ["claimed_at"], unique=False)
     op.create_index(
         "uq_findings_one_open",
         "findings",
@@ -165,6 +183,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["vm_id"], ["vms.id"], name=op.f("fk_usage_intervals_vm_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_intervals")),
     )
+    op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    op.execute(
+        "ALTER TABLE usage_intervals ADD CONSTRAINT ex_usage_intervals_nothing_is_charged_twice"
+        " EXCLUDE USING gist (vm_id WITH =, resource WITH =, tstzrange(started_at, ended_at) WITH &&)"
+    )
     op.create_index(
         "ix_usage_intervals_user_id_started_at", "usage_intervals", ["user_id", "started_at"], unique=False
     )
@@ -184,13 +207,32 @@ def upgrade() -> None:
     op.add_column("nodes", sa.Column("misses", sa.Integer(), server_default="0", nullable=False))
     op.add_column("nodes", sa.Column("missed_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("nodes", sa.Column("offline_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("nodes", sa.Column("rebooted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "nodes", sa.Column("interrupts", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
+    op.add_column("gpus", sa.Column("quarantine_cause", sa.String(), nullable=True))
+    op.execute("UPDATE gpus SET quarantine_cause = 'start' WHERE health = 'quarantined'")
     op.add_column("operations", sa.Column("overtaken_by", sa.String(), nullable=True))
+    for name, columns in (
+        ("ix_operations_done", ["kind", "finished_at"]),
+        ("ix_operations_done_on_node", ["node_id", "kind", "finished_at"]),
+    ):
+        op.create_index(name, "operations", columns, unique=False, postgresql_where=sa.text("state = 'done'"))
     op.add_column("reservations", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("reservations", sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("reservations", sa.Column("ended_because", sa.String(), nullable=True))
     op.add_column(
         "reservations", sa.Column("cancellation_fee", sa.Numeric(precision=14, scale=6), nullable=True)
     )
+    for column in ("gpu_hourly_rate", "cancellation_percent"):
+        op.add_column("reservations", sa.Column(column, sa.Numeric(precision=14, scale=6), nullable=True))
+    op.execute(
+        "UPDATE reservations r SET gpu_hourly_rate = v.gpu_hourly_rate,"
+        " cancellation_percent = p.cancellation_percent FROM vms v, price_list p WHERE v.reservation_id = r.id"
+    )
+    for column in ("gpu_hourly_rate", "cancellation_percent"):
+        op.alter_column("reservations", column, nullable=False)
     op.create_index(
         "ix_reservations_running",
         "reservations",
@@ -199,6 +241,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.add_column("vms", sa.Column("status_before_offline", sa.String(), nullable=True))
+    op.create_unique_constraint(op.f("uq_vms_reservation_id"), "vms", ["reservation_id"])
 
     op.execute("INSERT INTO status_transitions VALUES ('stopping', 'starting')")
     op.execute("UPDATE operations SET overtaken_by = 'destroy' WHERE cancel_requested_by IS NOT NULL")

@@ -1,0 +1,1 @@
+"""Decisions of the scheduler as pure functions over snapshots; the lab runs the same code."""
