@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock up bench chaos clean
+.PHONY: help setup demo test lint format lock up bench ticks chaos storm clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,12 @@ bench: setup ## measure: POST to the first call of Proxmox VE
 
 chaos: setup ## 500 provisionings while every fault of the simulator strikes at 2 %; ARGS="--vms N --probability P"
 	@$(BIN)/python -m benchmarks.campaign $(ARGS)
+
+ticks: setup ## measure reclaim and restore at 1,000 nodes, 8,000 GPUs, 8,000 VMs and 1,000 that wait
+	@$(BIN)/python -m benchmarks.ticks
+
+storm: setup ## 300 random requests of 20 users on a whole installation, watched; ARGS="--requests N --seed S --kill"
+	@$(BIN)/python -m benchmarks.storm $(ARGS)
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) .innkeeper .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info .coverage*
