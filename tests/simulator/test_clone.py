@@ -17,7 +17,7 @@ SLOW = 0.05
 def _copying(lab: Lab, newid: int) -> str:
     """A full clone in the middle of its copy."""
     upid: str = lab.vm(TEMPLATE).clone.post(newid=newid, name="slow", pool=POOL, full=1, bwlimit=500_000)
-    eventually(lambda: any("scsi0" in line for line in lab.log(upid)) and "(0.00%)" in lab.log(upid)[-1])
+    eventually(lambda: "(0.00%)" in "".join(lab.log(upid)).partition("scsi0")[2])
     return upid
 
 

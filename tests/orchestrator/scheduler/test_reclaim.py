@@ -158,10 +158,13 @@ def test_a_notice_that_is_over_is_not_called_off(life: Life) -> None:
 
 
 def test_a_notice_goes_on_for_the_next_in_line(life: Life) -> None:
-    life.running(gpu_count=8, rental_type="interruptible")
+    victim = life.running(gpu_count=8, rental_type="interruptible")
     first, second = life.vm(gpu_count=2), life.vm(gpu_count=2)
     reclaim_on(life.seed.database, SETTINGS, "vm01")
     ask(life.seed.database, life.seed.user_id, first.id, Asked.DESTROY)
+    with life.seed.database.transaction() as tx:
+        tx.scalars(select(Vm).where(Vm.id == victim.id).with_for_update()).one()
+        assert reclaim_on(life.seed.database, SETTINGS, "vm01") == 0, "somebody holds it"
     assert reclaim_on(life.seed.database, SETTINGS, "vm01") == 1
     [notice] = life.interruptions()
     assert (notice.state, notice.displaced_by) == ("announced", second.id)

@@ -176,3 +176,13 @@ def test_what_cleans_up_never_gives_up() -> None:
         Kind.RESTART: Kind.STOP,
         Kind.RESTORE: Kind.INTERRUPT,
     }
+
+
+def test_what_cleans_up_cannot_be_given_up(seed: Seed) -> None:
+    vm = seed.vm()
+    with seed.database.transaction() as tx:
+        tx.execute(update(Operation).values(state="done", finished_at=func.now()))
+        row = tx.get_one(Vm, vm.id)
+        operation = operations.begin(tx, row, Kind.DESTROY, actor="test")
+        with pytest.raises(ValueError, match="may not be given up"):
+            operations.give_up(tx, operation, row, reason="test")
