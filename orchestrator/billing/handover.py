@@ -1,6 +1,6 @@
 """A reservation ends before its VM does: the VM goes on as on_demand."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,11 +14,9 @@ from orchestrator.errors import NotFound, StateConflict
 from orchestrator.store.database import Transaction
 from orchestrator.vms import events, operations
 from orchestrator.vms.models import Event, Vm
-from orchestrator.vms.moments import moment
+from orchestrator.vms.moments import moment, utc
 from orchestrator.vms.pipelines import Kind
 from orchestrator.vms.statuses import Status
-
-INNKEEPER = "innkeeper"
 
 
 def cancel(tx: Transaction, user_id: int, reservation_id: UUID) -> None:
@@ -36,7 +34,7 @@ def cancel(tx: Transaction, user_id: int, reservation_id: UUID) -> None:
         return
     if reservation.ended_at is not None:
         raise StateConflict(
-            f"Reservation {reservation_id} ended at {_utc(reservation.ended_at)} and cannot be cancelled.",
+            f"Reservation {reservation_id} ended at {utc(reservation.ended_at)} and cannot be cancelled.",
             facts={"ended_because": reservation.ended_because},
         )
     at, actor = moment(tx, vm.id), f"user:{user_id}"
@@ -57,17 +55,17 @@ def end(tx: Transaction, vm: Vm, reservation: Reservation) -> None:
     last = tx.scalar(changed)
     at = reservation.ends_at if last is None else max(reservation.ends_at, last)
     reservation.ended_at, reservation.ended_because = at, "term"
-    text = f"the reservation has ended with its term at {_utc(at)}"
-    events.record(tx, vm.id, f"{text}; {_what_follows(_rate(tx, vm))}", actor=INNKEEPER)
+    text = f"the reservation has ended with its term at {utc(at)}"
+    events.record(tx, vm.id, f"{text}; {_what_follows(_rate(tx, vm))}", actor=events.INNKEEPER)
     _go_on(tx, vm, at)
-    give_up_cards(tx, vm, actor=INNKEEPER)
+    give_up_cards(tx, vm, actor=events.INNKEEPER)
 
 
 def tell(tx: Transaction, vm: Vm, reservation: Reservation) -> None:
     """Tell the owner that the term ends soon, and what follows then."""
     reservation.told_at = moment(tx, vm.id)
-    text = f"the reservation ends at {_utc(reservation.ends_at)}; then {_what_follows(_rate(tx, vm))}"
-    events.record(tx, vm.id, text, actor=INNKEEPER, at=reservation.told_at)
+    text = f"the reservation ends at {utc(reservation.ends_at)}; then {_what_follows(_rate(tx, vm))}"
+    events.record(tx, vm.id, text, actor=events.INNKEEPER, at=reservation.told_at)
 
 
 def give_up_cards(tx: Transaction, vm: Vm, *, actor: str) -> None:
@@ -93,7 +91,3 @@ def _rate(tx: Transaction, vm: Vm) -> Decimal:
 
 def _what_follows(rate: Decimal) -> str:
     return f"its GPUs go on as on_demand at {rate.normalize():f} an hour, and are given up by a stop"
-
-
-def _utc(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,8 +8,7 @@ import typer
 from orchestrator.catalog import apply as applying
 from orchestrator.catalog.check import check as read
 from orchestrator.cli.console import out
-from orchestrator.settings import Settings
-from orchestrator.store.database import Database
+from orchestrator.cli.direct import transaction
 
 app = typer.Typer(help="Clusters, nodes, GPUs, templates and prices.", no_args_is_help=True)
 
@@ -27,8 +26,6 @@ def check(file: File) -> None:
 def apply(file: File) -> None:
     """Bring the database to what the catalog says; what is in use is never dropped."""
     document = read(file)
-    database = Database(Settings().database)
-    with database.transaction() as tx:
+    with transaction() as tx:
         changes = applying.apply(tx, document)
-    database.close()
     out.print(str(changes), markup=False)

@@ -1,6 +1,5 @@
 """`innkeeper duties`: the last run of each duty of the scheduler, straight from the database."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,19 +7,15 @@ from rich.markup import escape
 from sqlalchemy import select
 
 from orchestrator.cli.console import print_json, table
-from orchestrator.settings import Settings
-from orchestrator.store.database import Database
+from orchestrator.cli.direct import transaction
 from orchestrator.vms.models import DutyRun
+from orchestrator.vms.moments import utc
 
 
 def duties(as_json: Annotated[bool, typer.Option("--json", help="print JSON for scripts")] = False) -> None:
     """Show the last run of each duty of the scheduler, and its failures."""
-    database = Database(Settings().database)
-    try:
-        with database.transaction() as tx:
-            runs = [_told(run) for run in tx.scalars(select(DutyRun).order_by(DutyRun.duty))]
-    finally:
-        database.close()
+    with transaction() as tx:
+        runs = [_told(run) for run in tx.scalars(select(DutyRun).order_by(DutyRun.duty))]
     if as_json:
         print_json(runs)
         return
@@ -45,14 +40,10 @@ def _told(run: DutyRun) -> dict[str, Any]:
     return {
         "duty": run.duty,
         "runs": run.runs,
-        "last_started_at": _utc(run.last_started_at),
+        "last_started_at": utc(run.last_started_at),
         "last_seconds": run.last_seconds,
         "last_result": run.last_result,
         "failures": run.failures,
-        "last_failed_at": run.last_failed_at and _utc(run.last_failed_at),
+        "last_failed_at": run.last_failed_at and utc(run.last_failed_at),
         "last_error": run.last_error,
     }
-
-
-def _utc(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

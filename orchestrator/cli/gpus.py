@@ -1,6 +1,5 @@
 """`innkeeper gpu` and `innkeeper findings`: cards and differences that need an operator."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from orchestrator.cli.direct import transaction
 from orchestrator.fleet import findings as found
 from orchestrator.gpus import quarantine as quarantining
 from orchestrator.gpus.models import Claim
+from orchestrator.vms.moments import utc
 
 app = typer.Typer(help="The GPUs and their quarantine.", no_args_is_help=True)
 
@@ -97,8 +97,8 @@ def findings(as_json: Json = False) -> None:
                 "vm_id": finding.vm_id and str(finding.vm_id),
                 "text": finding.text,
                 "command": finding.command,
-                "first_seen_at": _utc(finding.first_seen_at),
-                "last_seen_at": _utc(finding.last_seen_at),
+                "first_seen_at": utc(finding.first_seen_at),
+                "last_seen_at": utc(finding.last_seen_at),
             }
             for finding in found.present(tx)
         ]
@@ -122,9 +122,5 @@ def _gpu(gpu: Gpu, vm_id: Any) -> dict[str, Any]:
         "health": gpu.health,
         "quarantine_cause": gpu.quarantine_cause,
         "quarantine_reason": gpu.quarantine_reason,
-        "quarantined_at": gpu.quarantined_at and _utc(gpu.quarantined_at),
+        "quarantined_at": gpu.quarantined_at and utc(gpu.quarantined_at),
     }
-
-
-def _utc(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -16,6 +16,7 @@ from orchestrator.gpus.claims import free_counts
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms.models import RENTAL_TYPES, Vm
+from orchestrator.vms.moments import utc
 from orchestrator.vms.statuses import ENDED
 
 app = typer.Typer(help="The nodes, and taking one out of service.", no_args_is_help=True)
@@ -115,7 +116,7 @@ def _told(tx: Transaction) -> list[dict[str, Any]]:
         {
             "node": node.id,
             "state": reads.state(node),
-            "seen_at": node.seen_at and f"{node.seen_at:%Y-%m-%dT%H:%M:%SZ}",
+            "seen_at": node.seen_at and utc(node.seen_at),
             "vms": vms.get(node.id, 0),
             "gpus": sum(count for (of, _), count in total.items() if of == node.id),
             "free_gpus": sum(count for (of, _), count in free.items() if of == node.id),

@@ -3,9 +3,8 @@
 import typer
 
 from orchestrator.cli.console import out
-from orchestrator.settings import Settings
+from orchestrator.cli.direct import opened
 from orchestrator.store import migrate
-from orchestrator.store.database import Database
 
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -18,7 +17,6 @@ def _group() -> None:
 @app.command()
 def upgrade() -> None:
     """Bring the database to the newest schema (INNKEEPER_DATABASE_URL)."""
-    database = Database(Settings().database)
-    migrate.upgrade(database.engine)
-    database.close()
+    with opened() as database:
+        migrate.upgrade(database.engine)
     out.print("The database has the newest schema.")

@@ -8,6 +8,7 @@ from orchestrator.catalog.models import Node
 from orchestrator.errors import NotFound
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import notices
+from orchestrator.vms.locks import lock_if_free
 from orchestrator.vms.models import Vm
 from orchestrator.vms.statuses import ENDED, Status
 
@@ -44,7 +45,7 @@ def give_notices(database: Database, *, notice_seconds: float) -> int:
     given = 0
     for vm_id in found:
         with database.transaction() as tx:
-            vm = notices.lock(tx, vm_id)
+            vm = lock_if_free(tx, vm_id)
             if vm is not None and tx.get_one(Node, vm.node_id).interrupts:
                 given += notices.give(tx, vm, cause="drain", seconds=notice_seconds) is not None
     return given

@@ -10,8 +10,7 @@ from orchestrator.catalog.models import Node
 from orchestrator.fleet.comparison import Found
 from orchestrator.fleet.models import Finding
 from orchestrator.store.database import Transaction
-
-CLOCK = func.clock_timestamp()
+from orchestrator.vms.operations import CLOCK
 
 
 def record(tx: Transaction, cluster_id: str, found: Iterable[Found], *, unread: Collection[str] = ()) -> None:

@@ -11,7 +11,7 @@ from orchestrator.catalog.models import Cluster, Gpu, Node, TemplateCopy
 from orchestrator.fleet.comparison import Card, Number, Record, Store
 from orchestrator.fleet.models import Doubt
 from orchestrator.fleet.sightings import TAG, GuestSeen, Shown, Snapshot, vm_name
-from orchestrator.gpus.models import Claim
+from orchestrator.gpus.claims import HELD
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Event, Operation, Vm, Vmid
 from orchestrator.vms.operations import LIVE
@@ -126,20 +126,14 @@ def _records(
     ago = func.clock_timestamp() - timedelta(seconds=grace_seconds)
     busy = select(Operation.id).where(Operation.vm_id == Vm.id, Operation.state.in_(LIVE)).exists()
     last_event = select(func.max(Event.at)).where(Event.vm_id == Vm.id).scalar_subquery()
-    claims = (
-        select(func.count())
-        .where(Claim.vm_id == Vm.id, Claim.released_at.is_(None))
-        .correlate(Vm)
-        .scalar_subquery()
-    )
     missing = (
         select(Doubt.vm_id)
         .where(Doubt.vm_id == Vm.id, Doubt.shown == Shown.ABSENT.value, Doubt.since < ago)
         .exists()
     )
-    holds_at_rest = Vm.status.in_([Status.STOPPED.value, Status.INTERRUPTED.value]) & (claims > 0)
+    holds_at_rest = Vm.status.in_([Status.STOPPED.value, Status.INTERRUPTED.value]) & (HELD > 0)
     rows = tx.execute(
-        select(Vm, Node.pve_name, (~busy & (last_event < ago)).label("quiet"), claims, missing)
+        select(Vm, Node.pve_name, (~busy & (last_event < ago)).label("quiet"), HELD, missing)
         .join(Node, Node.id == Vm.node_id)
         .where(
             Vm.cluster_id == cluster_id,

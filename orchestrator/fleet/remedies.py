@@ -8,10 +8,11 @@ from orchestrator.fleet.facts import Tracked
 from orchestrator.fleet.models import Doubt
 from orchestrator.fleet.reconcile import Proof, Remedy, remedy, status_of, too_many_gone
 from orchestrator.fleet.sightings import Shown
-from orchestrator.fleet.watch import ACTOR, bring_back, lock_unchanged
+from orchestrator.fleet.watch import bring_back, lock_unchanged
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import events, operations
 from orchestrator.vms.models import Interruption, Vm
+from orchestrator.vms.operations import CLOCK
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.statuses import ENDED, Status
 from orchestrator.vms.transitions import move
@@ -41,8 +42,7 @@ def _carry_out(tx: Transaction, row: Vm, vm: Tracked, what: Remedy) -> None:
         case Remedy.START:
             _begin(tx, row, Kind.START, f"node {vm.node_id} was restarted, and the VM starts again")
         case Remedy.INTERRUPT:
-            clock = tx.scalars(select(func.clock_timestamp())).one()
-            tx.add(Interruption(vm_id=row.id, node_id=row.node_id, cause="reboot", notice_until=clock))
+            tx.add(Interruption(vm_id=row.id, node_id=row.node_id, cause="reboot", notice_until=CLOCK))
             _begin(tx, row, Kind.INTERRUPT, f"node {vm.node_id} was restarted, and the VM went down with it")
         case Remedy.STOP:
             _begin(tx, row, Kind.STOP, "its guest powered itself off")
@@ -55,16 +55,16 @@ def _carry_out(tx: Transaction, row: Vm, vm: Tracked, what: Remedy) -> None:
 
 def _begin(tx: Transaction, row: Vm, kind: Kind, why: str) -> None:
     """An operation on a VM that nobody asked for. What is off already has no notice to be given."""
-    events.record(tx, row.id, why, actor=ACTOR)
+    events.record(tx, row.id, why, actor=events.INNKEEPER)
     step = Step.SHUTDOWN if kind is Kind.INTERRUPT else None
     was = Status(row.status)
     if kind is Kind.START and was is not Status.OFFLINE:
-        move(tx, row, Status.OFFLINE, actor=ACTOR, cause=why)
-    operation = operations.begin(tx, row, kind, actor=ACTOR, step=step)
+        move(tx, row, Status.OFFLINE, actor=events.INNKEEPER, cause=why)
+    operation = operations.begin(tx, row, kind, actor=events.INNKEEPER, step=step)
     if row.status == Status.OFFLINE:
         before = Status.STOPPED if kind is Kind.START else Status(str(row.status_before_offline))
         status = status_of((kind, Step(operation.step)), before)
-        move(tx, row, status, actor=ACTOR, cause=why, operation_id=operation.id)
+        move(tx, row, status, actor=events.INNKEEPER, cause=why, operation_id=operation.id)
 
 
 def _too_many_gone(tx: Transaction, row: Vm) -> bool:

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from sqlalchemy import select
-
 from orchestrator.fleet import findings
 from orchestrator.fleet.apart import apart
 from orchestrator.fleet.comparison import Destroy, Difference, Found, GiveUpClaims, Lift, Quarantine
@@ -13,11 +11,10 @@ from orchestrator.gpus import quarantine
 from orchestrator.gpus.claims import held_mappings
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import events, operations
+from orchestrator.vms.locks import lock_if_free
 from orchestrator.vms.models import Vm
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.statuses import ENDED, Status
-
-ACTOR = "innkeeper"
 
 
 def carry_out(
@@ -47,8 +44,8 @@ def _destroy(tx: Transaction, vm_id: UUID) -> None:
     vm = _at_rest(tx, vm_id)
     if vm is not None and vm.status in ENDED:
         why = "something of it is left on the hypervisor, and is removed"
-        events.record(tx, vm_id, why, actor=ACTOR)
-        operations.begin(tx, vm, Kind.DESTROY, actor=ACTOR)
+        events.record(tx, vm_id, why, actor=events.INNKEEPER)
+        operations.begin(tx, vm, Kind.DESTROY, actor=events.INNKEEPER)
 
 
 def _give_up_claims(tx: Transaction, vm_id: UUID) -> None:
@@ -56,14 +53,14 @@ def _give_up_claims(tx: Transaction, vm_id: UUID) -> None:
     vm = _at_rest(tx, vm_id)
     if vm is None or vm.status not in (Status.STOPPED, Status.INTERRUPTED) or not held_mappings(tx, vm):
         return
-    events.record(tx, vm_id, "it is off and still holds GPUs, which it gives up", actor=ACTOR)
+    events.record(tx, vm_id, "it is off and still holds GPUs, which it gives up", actor=events.INNKEEPER)
     if vm.status == Status.STOPPED:
-        operations.begin(tx, vm, Kind.STOP, actor=ACTOR)
+        operations.begin(tx, vm, Kind.STOP, actor=events.INNKEEPER)
     else:
-        operations.begin(tx, vm, Kind.INTERRUPT, actor=ACTOR, step=Step.SHUTDOWN)
+        operations.begin(tx, vm, Kind.INTERRUPT, actor=events.INNKEEPER, step=Step.SHUTDOWN)
 
 
 def _at_rest(tx: Transaction, vm_id: UUID) -> Vm | None:
     """The VM, locked, unless it has an operation or is in other hands."""
-    vm = tx.scalar(select(Vm).where(Vm.id == vm_id).with_for_update(key_share=True, skip_locked=True))
+    vm = lock_if_free(tx, vm_id)
     return vm if vm is not None and operations.live(tx, vm_id) is None else None

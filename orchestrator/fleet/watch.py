@@ -1,7 +1,5 @@
 """Applying a look at a cluster: nodes, statuses, present use; and which VMs have to be looked at closely."""
 
-from sqlalchemy import select
-
 from orchestrator.fleet import doubts, facts, use
 from orchestrator.fleet.apart import apart
 from orchestrator.fleet.facts import Tracked
@@ -9,11 +7,11 @@ from orchestrator.fleet.nodes import Patience, look_at_nodes
 from orchestrator.fleet.reconcile import Verdict, judge, status_of
 from orchestrator.fleet.sightings import Shown, Snapshot, shown
 from orchestrator.store.database import Database, Transaction
+from orchestrator.vms import events
+from orchestrator.vms.locks import lock_if_free
 from orchestrator.vms.models import Vm
 from orchestrator.vms.statuses import Status
 from orchestrator.vms.transitions import move
-
-ACTOR = "innkeeper"
 
 
 def apply(
@@ -50,7 +48,7 @@ def _look_at(
 
 def lock_unchanged(tx: Transaction, vm: Tracked) -> Vm | None:
     """The VM's row, locked, if it still is as it was looked at and in nobody else's hands."""
-    row = tx.scalar(select(Vm).where(Vm.id == vm.vm_id).with_for_update(key_share=True, skip_locked=True))
+    row = lock_if_free(tx, vm.vm_id)
     return row if row is not None and facts.of_vm(tx, vm.vm_id) == vm else None
 
 
@@ -62,7 +60,7 @@ def _follow(
         return doubts.count(tx, vm, looks, broadcast_seconds=patience.broadcast_seconds)
     doubts.forget(tx, vm.vm_id)
     if verdict is Verdict.OUT_OF_SIGHT:
-        move(tx, row, Status.OFFLINE, actor=ACTOR, cause=f"node {vm.node_id} does not answer")
+        move(tx, row, Status.OFFLINE, actor=events.INNKEEPER, cause=f"node {vm.node_id} does not answer")
     elif verdict is Verdict.BACK:
         bring_back(tx, row, vm)
     return False
@@ -71,4 +69,4 @@ def _follow(
 def bring_back(tx: Transaction, row: Vm, vm: Tracked) -> None:
     """The VM is in sight again: it is what it was, or what its operation has made of it."""
     status = status_of(vm.facts.under_way, vm.facts.before or vm.facts.status)
-    move(tx, row, status, actor=ACTOR, cause=f"node {vm.node_id} answers again")
+    move(tx, row, status, actor=events.INNKEEPER, cause=f"node {vm.node_id} answers again")

@@ -1,10 +1,10 @@
 """Claiming and releasing GPUs. The database refuses a second live claim; the gate makes that a rare event."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import Select, and_, func, insert, select, update
 
 from orchestrator.catalog.models import Gpu, Node
 from orchestrator.errors import InsufficientCapacity, StateConflict
@@ -29,6 +29,9 @@ HELD = (
     .correlate(Vm)
     .scalar_subquery()
 )
+OFFERED = and_(Gpu.health == "ok", Gpu.retired_at.is_(None))
+"""GPUs that are claimed again once they are free: healthy and not retired."""
+FREE = and_(OFFERED, Gpu.id.not_in(select(Claim.gpu_id).where(Claim.released_at.is_(None))))
 MISSING = Vm.gpu_count - HELD
 """GPUs that a VM should have and does not hold yet."""
 
@@ -67,25 +70,13 @@ def require_open(tx: Transaction, node_id: str) -> None:
 
 def free_cards(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:
     """GPUs that may be claimed now: healthy, not retired, in no live claim."""
-    taken = select(Claim.gpu_id).where(Claim.released_at.is_(None))
-    rows = tx.scalars(
-        select(Gpu).where(
-            Gpu.node_id == node_id,
-            Gpu.gpu_type == gpu_type,
-            Gpu.health == "ok",
-            Gpu.retired_at.is_(None),
-            Gpu.id.not_in(taken),
-        )
-    )
+    rows = tx.scalars(select(Gpu).where(Gpu.node_id == node_id, Gpu.gpu_type == gpu_type, FREE))
     return [Card(gpu.id, gpu.mapping, gpu.numa_node, gpu.pcie_root) for gpu in rows]
 
 
 def free_counts(tx: Transaction, nodes: Collection[str] | None = None) -> Counter[tuple[str, str]]:
     """Free GPUs by (node, GPU type), of some nodes or all."""
-    taken = select(Claim.gpu_id).where(Claim.released_at.is_(None))
-    query = select(Gpu.node_id, Gpu.gpu_type, func.count()).where(
-        Gpu.health == "ok", Gpu.retired_at.is_(None), Gpu.id.not_in(taken)
-    )
+    query = select(Gpu.node_id, Gpu.gpu_type, func.count()).where(FREE)
     if nodes is not None:
         query = query.where(Gpu.node_id.in_(nodes))
     rows = tx.execute(query.group_by(Gpu.node_id, Gpu.gpu_type))
@@ -175,11 +166,20 @@ def give_up_unfit(tx: Transaction, vm: Vm) -> None:
 
     The caller has passed the gate.
     """
-    unfit = select(Gpu.id).where(or_(Gpu.health != "ok", Gpu.retired_at.is_not(None)))
+    unfit = select(Gpu.id).where(~OFFERED)
     tx.execute(
         update(Claim)
         .where(Claim.vm_id == vm.id, Claim.released_at.is_(None), Claim.gpu_id.in_(unfit))
         .values(released_at=func.now(), released_because="the GPU is offered no more")
+    )
+
+
+def waited_for() -> Select[str, str]:
+    """Node and GPU type of everybody who pays and waits."""
+    return (
+        select(Vm.node_id, Vm.gpu_type)
+        .join(Operation, Operation.vm_id == Vm.id)
+        .where(WAITS, PAYS, MISSING > 0)
     )
 
 
@@ -202,31 +202,38 @@ def hand_on(tx: Transaction, node_id: str, gpu_type: str, *, giver: Vm | None = 
     Who pays keeps what there is until the rest comes, so that nobody overtakes; an interruptible VM takes all
     it needs or nothing.
     """
-    for operation, vm in line(tx, node_id, gpu_type):
-        if vm is giver:
-            continue
-        free = free_cards(tx, node_id, gpu_type)
-        if not free:
-            return
-        missing = lacking(tx, vm)
-        take(tx, vm, _share(vm, missing, free))
-        if len(free) >= missing:
-            wake_one(tx, operation.id)
+    for share in _shares(tx, node_id, gpu_type, giver=giver):
+        take(tx, share.vm, share.given)
+        if share.is_all:
+            wake_one(tx, share.operation.id)
 
 
 def unpromised(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:
     """Free GPUs that nobody in line is given: what `hand_on` leaves. Nothing is changed."""
+    given = {card for share in _shares(tx, node_id, gpu_type) for card in share.given}
+    return [card for card in free_cards(tx, node_id, gpu_type) if card not in given]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What a VM in line is given of the free GPUs, and whether that is all it misses."""
+
+    operation: Operation
+    vm: Vm
+    given: tuple[Card, ...]
+    is_all: bool
+
+
+def _shares(tx: Transaction, node_id: str, gpu_type: str, *, giver: Vm | None = None) -> Iterator[_Share]:
+    """One after the other in line, as long as there is something to give; `giver` gets nothing back."""
     free = free_cards(tx, node_id, gpu_type)
-    for _, vm in line(tx, node_id, gpu_type):
-        given = _share(vm, lacking(tx, vm), free)
-        free = [card for card in free if card not in given]
-    return free
-
-
-def _share(vm: Vm, missing: int, free: Sequence[Card]) -> tuple[Card, ...]:
-    """What a VM in line is given of the free GPUs."""
-    count = len(free) if vm.rental_type != "interruptible" else missing
-    return choose(free, min(missing, count)) or ()
+    for operation, vm in line(tx, node_id, gpu_type) if free else ():
+        if vm is not giver and free:
+            missing = lacking(tx, vm)
+            count = len(free) if vm.rental_type != "interruptible" else missing
+            given = choose(free, min(missing, count)) or ()
+            free = [card for card in free if card not in given]
+            yield _Share(operation, vm, given, is_all=len(given) == missing)
 
 
 def _wake_complete(tx: Transaction, node_id: str) -> None:

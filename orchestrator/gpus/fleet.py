@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select
 
 from orchestrator.catalog.models import Gpu, Node
-from orchestrator.gpus.claims import MISSING, PAYS, WAITS, free_counts
+from orchestrator.gpus.claims import OFFERED, PAYS, free_counts, waited_for
 from orchestrator.gpus.models import Claim
 from orchestrator.gpus.snapshot import recent_interruptions
 from orchestrator.policy.restore import Fleet, Interrupted
@@ -51,17 +51,8 @@ def now(tx: Transaction) -> float:
 
 def _fleets(tx: Transaction) -> dict[str, Fleet]:
     """Free GPUs where somebody who pays waits are his, and nodes that take no VMs have none to offer."""
-    healthy = (
-        select(Gpu.gpu_type, func.count())
-        .where(Gpu.health == "ok", Gpu.retired_at.is_(None))
-        .group_by(Gpu.gpu_type)
-    )
-    waited_for = (
-        select(Vm.node_id, Vm.gpu_type)
-        .join(Operation, Operation.vm_id == Vm.id)
-        .where(WAITS, PAYS, MISSING > 0)
-    )
-    claimed = {(node, kind) for node, kind in tx.execute(waited_for)}
+    healthy = select(Gpu.gpu_type, func.count()).where(OFFERED).group_by(Gpu.gpu_type)
+    claimed = {(node, kind) for node, kind in tx.execute(waited_for())}
     takes_vms = set(
         tx.scalars(
             select(Node.id).where(

@@ -48,12 +48,11 @@ def outlook(tx: Transaction, key: PoolKey, *, notice_seconds: float) -> Outlook:
 
 def _holders(key: PoolKey) -> Select[*tuple[Any, ...]]:
     """VMs with claims, also on GPUs that will not be offered again; `gpus` are those that will."""
-    usable = and_(Gpu.health == "ok", Gpu.retired_at.is_(None))
     held = (
         select(
             Claim.vm_id,
             func.count().label("claims"),
-            func.count().filter(usable).label("gpus"),
+            func.count().filter(claims.OFFERED).label("gpus"),
         )
         .join(Gpu, Gpu.id == Claim.gpu_id)
         .where(Claim.released_at.is_(None), Claim.node_id == key.node_id, Claim.gpu_type == key.gpu_type)

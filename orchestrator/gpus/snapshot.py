@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from orchestrator.catalog.models import Gpu, Node
-from orchestrator.gpus.claims import MISSING, PAYS, WAITS, free_counts
+from orchestrator.gpus.claims import MISSING, OFFERED, PAYS, WAITS, free_counts, waited_for
 from orchestrator.gpus.models import Claim
 from orchestrator.policy.plan import Leaving, Pool, Waiter
 from orchestrator.policy.victims import Candidate
@@ -49,18 +49,13 @@ class PoolKey(NamedTuple):
 def wanted(tx: Transaction, node_id: str | None = None) -> set[PoolKey]:
     """Where somebody who pays waits, or a notice runs that may not be needed any more: on one node, or on all
     that answer."""
-    waiting = (
-        select(Vm.node_id, Vm.gpu_type)
-        .join(Operation, Operation.vm_id == Vm.id)
-        .where(WAITS, PAYS, MISSING > 0)
-    )
     noticed = (
         select(Vm.node_id, Vm.gpu_type)
         .join(Interruption, Interruption.vm_id == Vm.id)
         .where(Interruption.state == "announced", Interruption.cause == "reclaim")
     )
     answers = Node.offline_since.is_(None) if node_id is None else Node.id == node_id
-    found = waiting.union(noticed).subquery()
+    found = waited_for().union(noticed).subquery()
     rows = tx.execute(select(found).join(Node, Node.id == found.c.node_id).where(answers))
     return {PoolKey(node, gpu_type) for node, gpu_type in rows}
 
@@ -123,8 +118,7 @@ def _holders(tx: Transaction, nodes: set[str]) -> Iterable[Row[*tuple[Any, ...]]
         .where(
             Claim.released_at.is_(None),
             Claim.node_id.in_(nodes),
-            Gpu.health == "ok",
-            Gpu.retired_at.is_(None),
+            OFFERED,
         )
         .group_by(Claim.vm_id)
         .subquery()

@@ -9,9 +9,10 @@ from orchestrator.policy.explain import Place, Reason, Remedy, RemedyKind, Wait
 from orchestrator.policy.outlook import Outlook
 from orchestrator.policy.plan import in_vain
 from orchestrator.vms.models import Vm
+from orchestrator.vms.moments import utc
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.standing import Seen, Work
-from orchestrator.vms.waits import errors, utc
+from orchestrator.vms.waits import errors
 
 OFFERED = (8, 4, 2, 1)
 

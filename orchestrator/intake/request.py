@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -36,6 +37,16 @@ class AuthMethod(StrEnum):
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
+def _whole_number(value: object) -> object:
+    if isinstance(value, bool | float):
+        raise ValueError("must be a whole number")  # noqa: TRY004 (pydantic reports ValueError)
+    return value
+
+
+GpuCount = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_whole_number)]
+Months = Annotated[Literal[1, 3, 6], BeforeValidator(_whole_number)]
+
+
 class VmRequest(BaseModel):
     """A request for a VM. Unknown fields are refused, so that a typo cannot rent the wrong thing."""
 
@@ -43,11 +54,11 @@ class VmRequest(BaseModel):
 
     node: Name = Field(description="node ID, for example vm01")
     gpu_type: Name = Field(description="GPU type of the catalog, for example 5090")
-    gpu_count: Literal[1, 2, 4, 8] = Field(description="1, 2, 4 or 8")
+    gpu_count: GpuCount = Field(description="1, 2, 4 or 8")
     storage_gb: int = Field(ge=50, le=MAX_STORAGE_GB, description="size of the disk in GB, at least 50")
     template_vmid: int = Field(ge=1, le=999_999_999, description="template VM to clone")
     rental_type: RentalType = Field(RentalType.ON_DEMAND, strict=False)
-    reservation_months: Literal[1, 3, 6] | None = Field(
+    reservation_months: Months | None = Field(
         None, description="1, 3 or 6; required for reserved, and only allowed there", validate_default=True
     )
     auth_method: AuthMethod = Field(AuthMethod.SSH_KEY, strict=False)
@@ -59,13 +70,6 @@ class VmRequest(BaseModel):
         description="required for auth_method password, and only allowed there",
         validate_default=True,
     )
-
-    @field_validator("gpu_count", "reservation_months", mode="before")
-    @classmethod
-    def _whole_number(cls, value: object) -> object:
-        if isinstance(value, bool | float):
-            raise ValueError("must be a whole number")  # noqa: TRY004 (pydantic reports ValueError)
-        return value
 
     @field_validator("reservation_months")
     @classmethod

@@ -244,7 +244,7 @@ class Machine:
         ]
         if self._variant == "N":
             return [waiting]
-        return [[one] for one in sorted(waiting, key=lambda one: (-one.interruptions, one.interrupted_at))]
+        return [[one] for one in sorted(waiting, key=lambda one: one.turn)]
 
     def _decide(self, waiting: list[Interrupted]) -> float | None:
         """Bring back whom the product would; when the next may be due."""

@@ -20,6 +20,11 @@ class Interrupted:
     interrupted_at: float
     interruptions: int
 
+    @property
+    def turn(self) -> tuple[int, float]:
+        """Its place in the order of return: those displaced often first, then by their interruption."""
+        return -self.interruptions, self.interrupted_at
+
 
 @dataclass(frozen=True)
 class Fleet:
@@ -57,12 +62,11 @@ class Decision:
 
 
 def decide_restores(waiting: Sequence[Interrupted], fleet: Fleet, now: float, rules: Rules) -> list[Decision]:
-    """For each waiting VM what becomes of it, in the order in which they are served: those displaced often
-    first, then by the time of their interruption."""
+    """For each waiting VM what becomes of it, in the order in which they are served."""
     free = dict(fleet.free)
     spare = fleet.spare(rules)
     decisions = []
-    for vm in sorted(waiting, key=lambda vm: (-vm.interruptions, vm.interrupted_at)):
+    for vm in sorted(waiting, key=lambda vm: vm.turn):
         ready = vm.interrupted_at + rules.cool_down(vm.interruptions)
         let_through = vm.interrupted_at + rules.longest_wait_seconds
         if now < ready:

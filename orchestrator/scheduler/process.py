@@ -81,33 +81,27 @@ def scheduler_app(settings: Settings) -> Celery:
     def explain(vm: str) -> dict[str, Any]:
         return ops.explain(database, UUID(vm), settings)
 
-    app.task(name=WAKE_TASK, send_events=False)(wake_duty)  # every other second: noise in Flower
-    app.task(name=WATCH_TASK, send_events=False)(watch_duty)
-    app.task(name=SWEEP_TASK, send_events=False)(sweep_duty)
-    app.task(name=DRAIN_TASK, send_events=False)(drain_duty)
-    app.task(name=RECLAIM_TASK, send_events=False)(reclaim_duty)
     app.task(name=RECLAIM_NOW_TASK)(reclaim_now)
-    app.task(name=RESTORE_TASK, send_events=False)(restore_duty)
-    app.task(name=RESERVATIONS_TASK, send_events=False)(reservations_duty)
     app.task(name=RETRY_TASK)(retry)
     app.task(name=EXPLAIN_TASK, resultrepr_maxsize=WHOLE_RESULT)(explain)
-    app.conf.beat_schedule = {
-        name: {
+    schedule = {}
+    for name, duty, seconds in (
+        (WAKE_TASK, wake_duty, settings.wake_seconds),
+        (WATCH_TASK, watch_duty, settings.watch_seconds),
+        (SWEEP_TASK, sweep_duty, settings.sweep_seconds),
+        (DRAIN_TASK, drain_duty, settings.watch_seconds),
+        (RECLAIM_TASK, reclaim_duty, settings.reclaim_seconds),
+        (RESTORE_TASK, restore_duty, settings.restore_seconds),
+        (RESERVATIONS_TASK, reservations_duty, settings.reservations_seconds),
+    ):
+        app.task(name=name, send_events=False)(duty)  # every other second: noise in Flower
+        schedule[name] = {
             "task": name,
             "schedule": seconds,
             # After an outage the missed ticks are worth nothing.
             "options": {"expires": max(1.0, seconds * 2), "queue": SCHEDULER_QUEUE},
         }
-        for name, seconds in (
-            (WAKE_TASK, settings.wake_seconds),
-            (WATCH_TASK, settings.watch_seconds),
-            (SWEEP_TASK, settings.sweep_seconds),
-            (DRAIN_TASK, settings.watch_seconds),
-            (RECLAIM_TASK, settings.reclaim_seconds),
-            (RESTORE_TASK, settings.restore_seconds),
-            (RESERVATIONS_TASK, settings.reservations_seconds),
-        )
-    }
+    app.conf.beat_schedule = schedule
     return app
 
 

@@ -11,6 +11,8 @@ from orchestrator.scheduler.duties import for_a_while, run_duty
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import events, notices, operations
+from orchestrator.vms.locks import lock_if_free
+from orchestrator.vms.moments import utc
 from orchestrator.vms.pipelines import Step
 
 
@@ -54,18 +56,18 @@ def reclaim_in(database: Database, settings: Settings, key: PoolKey) -> int:
 
 
 def _displace(tx: Transaction, seconds: float, victim: Hashable, waiter: Hashable) -> bool:
-    vm = notices.lock(tx, cast(UUID, victim))
+    vm = lock_if_free(tx, cast(UUID, victim))
     if vm is None:
         return False
     until = notices.give(tx, vm, cause="reclaim", seconds=seconds, displaced_by=cast(UUID, waiter))
     if until is None:
         return False
-    _tell_waiter(tx, waiter, f"a VM with {vm.gpu_count} GPUs makes room for it at {until:%Y-%m-%dT%H:%M:%SZ}")
+    _tell_waiter(tx, waiter, f"a VM with {vm.gpu_count} GPUs makes room for it at {utc(until)}")
     return True
 
 
 def _hand_over(tx: Transaction, victim: Hashable, waiter: Hashable) -> bool:
-    vm = notices.lock(tx, cast(UUID, victim))
+    vm = lock_if_free(tx, cast(UUID, victim))
     if vm is None or not notices.hand_over(tx, vm, cast(UUID, waiter)):
         return False
     _tell_waiter(tx, waiter, f"a VM with {vm.gpu_count} GPUs that was interrupted anyway makes room for it")
@@ -73,13 +75,13 @@ def _hand_over(tx: Transaction, victim: Hashable, waiter: Hashable) -> bool:
 
 
 def _call_off(tx: Transaction, vm_id: Hashable) -> bool:
-    vm = notices.lock(tx, cast(UUID, vm_id))
+    vm = lock_if_free(tx, cast(UUID, vm_id))
     return vm is not None and notices.call_off(tx, vm)
 
 
 def _give_up(tx: Transaction, vm_id: Hashable) -> bool:
     """Who has waited long for what cannot come any more ends with a reason, instead of waiting for ever."""
-    vm = notices.lock(tx, cast(UUID, vm_id))
+    vm = lock_if_free(tx, cast(UUID, vm_id))
     if vm is None:
         return False
     operation = operations.live(tx, vm.id)
@@ -95,4 +97,4 @@ def _give_up(tx: Transaction, vm_id: Hashable) -> bool:
 
 def _tell_waiter(tx: Transaction, waiter: Hashable, text: str) -> None:
     """Without its operation: to name that would wait for whoever works on it, behind a gate."""
-    events.record(tx, cast(UUID, waiter), text, actor=notices.ACTOR)
+    events.record(tx, cast(UUID, waiter), text, actor=events.INNKEEPER)

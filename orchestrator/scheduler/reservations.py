@@ -10,6 +10,7 @@ from orchestrator.billing.models import Reservation
 from orchestrator.gpus.models import Claim
 from orchestrator.scheduler.duties import run_duty
 from orchestrator.store.database import Database, Transaction
+from orchestrator.vms import events
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.operations import LIVE
 from orchestrator.vms.statuses import Status
@@ -33,7 +34,7 @@ def end_terms(database: Database, *, notice_seconds: float) -> str | None:
             handover.tell(tx, vm, reservation)
         idle = _stopped_with_cards(tx)
         for vm in idle:
-            handover.give_up_cards(tx, vm, actor=handover.INNKEEPER)
+            handover.give_up_cards(tx, vm, actor=events.INNKEEPER)
         return f"{len(over)} terms ended, {len(soon)} owners told, {len(idle)} stopped VMs give up GPUs"
 
     return run_duty(database, "reservations", work)

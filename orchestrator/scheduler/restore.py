@@ -10,7 +10,8 @@ from orchestrator.policy.restore import Verdict, decide_restores
 from orchestrator.scheduler.duties import for_a_while, run_duty
 from orchestrator.settings import Settings
 from orchestrator.store.database import Database, Transaction
-from orchestrator.vms import addresses, notices, operations
+from orchestrator.vms import addresses, events, operations
+from orchestrator.vms.locks import lock_if_free
 from orchestrator.vms.pipelines import Kind
 from orchestrator.vms.statuses import Status
 
@@ -36,14 +37,14 @@ def _bring_back(database: Database, vm_id: Hashable) -> bool:
     """Claim its GPUs and begin, unless something changed since the look."""
     try:
         with database.transaction() as tx:
-            vm = notices.lock(tx, cast(UUID, vm_id))
+            vm = lock_if_free(tx, cast(UUID, vm_id))
             if vm is None or vm.status != Status.INTERRUPTED or operations.live(tx, vm.id) is not None:
                 return False
             claims.gate(tx, vm.node_id)
             claims.require_open(tx, vm.node_id)
             claims.claim(tx, vm)
             addresses.assign(tx, vm)
-            operations.begin(tx, vm, Kind.RESTORE, actor=notices.ACTOR)
+            operations.begin(tx, vm, Kind.RESTORE, actor=events.INNKEEPER)
     except (InsufficientCapacity, StateConflict):
         return False
     return True

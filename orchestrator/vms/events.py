@@ -8,6 +8,9 @@ from sqlalchemy import func, insert
 from orchestrator.store.database import Transaction
 from orchestrator.vms.models import Event
 
+INNKEEPER = "innkeeper"
+"""The actor of what nobody asked for."""
+
 
 def record(
     tx: Transaction,

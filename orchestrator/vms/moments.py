@@ -1,6 +1,6 @@
-"""The moment of a change to a VM."""
+"""The moment of a change to a VM, and how moments are written."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,3 +16,8 @@ def moment(tx: Transaction, vm_id: UUID) -> datetime:
     last = select(func.max(Event.at)).where(Event.vm_id == vm_id).scalar_subquery()
     at: datetime = tx.scalars(select(func.greatest(func.clock_timestamp(), last))).one()
     return at
+
+
+def utc(at: datetime) -> str:
+    """A moment for texts and JSON, in UTC and to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,20 +8,15 @@ from sqlalchemy import func, select
 from orchestrator.store.database import Transaction
 from orchestrator.vms import events, interruptions, operations
 from orchestrator.vms.models import Interruption, Operation, Vm
+from orchestrator.vms.moments import utc
 from orchestrator.vms.operations import CLOCK
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.statuses import Status
 
-ACTOR = "innkeeper"
 BECAUSE = {
     "reclaim": "its GPUs are needed by a request that may displace it",
     "drain": "its node is being drained",
 }
-
-
-def lock(tx: Transaction, vm_id: UUID) -> Vm | None:
-    """The VM's row, unless somebody else holds it: who has passed a gate may not wait for a VM."""
-    return tx.scalar(select(Vm).where(Vm.id == vm_id).with_for_update(key_share=True, skip_locked=True))
 
 
 def give(
@@ -41,12 +36,12 @@ def give(
             vm_id=vm.id, node_id=vm.node_id, cause=cause, displaced_by=displaced_by, notice_until=until
         )
     )
-    operation = operations.begin(tx, vm, Kind.INTERRUPT, actor=ACTOR)
+    operation = operations.begin(tx, vm, Kind.INTERRUPT, actor=events.INNKEEPER)
     events.record(
         tx,
         vm.id,
-        f"will be interrupted at {until:%Y-%m-%dT%H:%M:%SZ}: {BECAUSE[cause]}; its disk is kept",
-        actor=ACTOR,
+        f"will be interrupted at {utc(until)}: {BECAUSE[cause]}; its disk is kept",
+        actor=events.INNKEEPER,
         operation_id=operation.id,
     )
     return until
@@ -60,7 +55,7 @@ def hand_over(tx: Transaction, vm: Vm, waiter: UUID) -> bool:
     operation, record = found
     record.displaced_by = waiter
     text = "who was to have its GPUs waits no more; its notice goes on for another request"
-    events.record(tx, vm.id, text, actor=ACTOR, operation_id=operation.id)
+    events.record(tx, vm.id, text, actor=events.INNKEEPER, operation_id=operation.id)
     return True
 
 
@@ -70,12 +65,14 @@ def call_off(tx: Transaction, vm: Vm) -> bool:
     if found is None:
         return False
     operation, record = found
-    operations.cancel(tx, operation, actor=ACTOR, why="its GPUs are not needed any more, and it runs on")
+    operations.cancel(
+        tx, operation, actor=events.INNKEEPER, why="its GPUs are not needed any more, and it runs on"
+    )
     record.state, record.ended_at = "cancelled", func.clock_timestamp()
     tx.flush()
     if record.displaced_by is not None:
         text = f"a VM with {vm.gpu_count} GPUs does not have to make room any more"
-        events.record(tx, record.displaced_by, text, actor=ACTOR)
+        events.record(tx, record.displaced_by, text, actor=events.INNKEEPER)
     return True
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 
 from orchestrator.errors import Cancelled, LeaseLost
 from orchestrator.store.database import Transaction
-from orchestrator.vms.events import record
+from orchestrator.vms.events import INNKEEPER, record
 from orchestrator.vms.models import Operation, Vm
 from orchestrator.vms.pipelines import PIPELINES, Kind, Step
 from orchestrator.vms.statuses import Status, legal
@@ -297,7 +297,7 @@ def give_up(tx: Transaction, operation: Operation, vm: Vm, *, reason: str) -> No
     if undo is None:
         raise ValueError(f"{operation.kind} may not be given up")
     kind, step = undo
-    begin(tx, vm, kind, actor="innkeeper", memo=operation.memo, step=step)
+    begin(tx, vm, kind, actor=INNKEEPER, memo=operation.memo, step=step)
 
 
 def overtake(tx: Transaction, operation: Operation, vm: Vm, kind: Kind, *, actor: str) -> None:

@@ -1,10 +1,10 @@
 """Waits that have nothing to do with free GPUs: for a worker, a node, an operator, the end of a notice."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 from orchestrator.policy.estimates import Estimate, Usual, duration
 from orchestrator.policy.explain import Blocker, BlockerKind, Reason, Remedy, RemedyKind, Wait
+from orchestrator.vms.moments import utc
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.standing import Seen, Work
 from orchestrator.vms.statuses import Status
@@ -194,7 +194,3 @@ def _on_its_way(seen: Seen, work: Work, usual: Usual, text: str) -> Wait:
 def errors(text: str | None) -> tuple[Blocker, ...]:
     """What went wrong last, if anything did."""
     return () if text is None else (Blocker(BlockerKind.ERROR, text),)
-
-
-def utc(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

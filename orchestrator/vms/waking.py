@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, text, update
 
 from orchestrator.catalog.models import Node
 from orchestrator.store.database import Transaction
@@ -42,22 +42,17 @@ def wake_parked(tx: Transaction, *, node_id: str, wanted: str) -> None:
 
     One that is locked is being looked at anyway.
     """
-    waiting = (
-        select(Operation.id)
-        .where(Operation.node_id == node_id, Operation.state == "parked", Operation.parked_for == wanted)
-        .with_for_update(skip_locked=True)
-    )
-    _ring(tx, tx.scalars(waiting).all())
+    _wake(tx, Operation.node_id == node_id, Operation.parked_for == wanted)
 
 
 def wake_one(tx: Transaction, operation_id: UUID) -> None:
     """The same for one parked operation."""
-    waiting = (
-        select(Operation.id)
-        .where(Operation.id == operation_id, Operation.state == "parked")
-        .with_for_update(skip_locked=True)
-    )
-    _ring(tx, tx.scalars(waiting).all())
+    _wake(tx, Operation.id == operation_id)
+
+
+def _wake(tx: Transaction, *which: ColumnElement[bool]) -> None:
+    parked = select(Operation.id).where(Operation.state == "parked", *which)
+    _ring(tx, tx.scalars(parked.with_for_update(skip_locked=True)).all())
 
 
 def _ring(tx: Transaction, operations: Sequence[UUID]) -> int:
@@ -75,8 +70,6 @@ def _ring(tx: Transaction, operations: Sequence[UUID]) -> int:
         )
         .returning(Operation)
     )
-    count = 0
     for operation in rung:
         tx.ring(ref(operation))
-        count += 1
-    return count
+    return len(operations)

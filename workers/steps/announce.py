@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from orchestrator.errors import PveConflict, PveError
+from orchestrator.vms.moments import utc
 from workers.job import Notice
 from workers.outcomes import Done, Later, Outcome
 from workers.steps.ownership import require_ours
@@ -51,7 +52,7 @@ def _event(notice: Notice) -> dict[str, Any]:
     return {
         "event": "interruption",
         "id": str(notice.id),
-        "interrupt_at": f"{notice.until:%Y-%m-%dT%H:%M:%SZ}",
+        "interrupt_at": utc(notice.until),
         "cause": notice.cause,
         "preempted_by_vm_id": None if notice.displaced_by is None else str(notice.displaced_by),
     }

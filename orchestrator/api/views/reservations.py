@@ -1,32 +1,22 @@
 """Reservations: what one would cost, and those of the account."""
 
-from typing import Literal
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from orchestrator.api.views.base import Body, Utc, View
 from orchestrator.billing.pricing import Quote
 from orchestrator.billing.reservations import State, Term
-from orchestrator.intake.request import MAX_STORAGE_GB, Name
-
-Months = Literal[1, 3, 6]
+from orchestrator.intake.request import MAX_STORAGE_GB, GpuCount, Months, Name
 
 
 class QuoteBody(Body):
     """What would be reserved."""
 
     gpu_type: Name = Field(description="GPU type of the catalog, for example 5090")
-    gpu_count: Literal[1, 2, 4, 8]
+    gpu_count: GpuCount
     storage_gb: int = Field(ge=50, le=MAX_STORAGE_GB)
     reservation_months: Months
-
-    @field_validator("gpu_count", "reservation_months", mode="before")
-    @classmethod
-    def _whole_number(cls, value: object) -> object:
-        if isinstance(value, bool | float):
-            raise ValueError("must be a whole number")  # noqa: TRY004 (pydantic reports ValueError)
-        return value
 
 
 class QuoteView(View):

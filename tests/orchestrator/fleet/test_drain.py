@@ -9,7 +9,6 @@ from orchestrator.errors import NotFound, StateConflict
 from orchestrator.fleet import drain
 from orchestrator.scheduler.watch import empty_nodes
 from orchestrator.store.database import Transaction
-from orchestrator.vms import notices
 from orchestrator.vms.models import Vm
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.statuses import Status
@@ -64,14 +63,14 @@ class TestInterrupting:
     ) -> None:
         vm_id = fleet.vm(S.RUNNING, rental_type="interruptible")
         drain_node(fleet, interrupts=True)
-        lock = notices.lock
+        lock = drain.lock_if_free
 
         def too_late(tx: Transaction, vm_id: UUID) -> Vm | None:
             with fleet.seed.database.transaction() as other:
                 drain.undrain(other, "vm01")
             return lock(tx, vm_id)
 
-        monkeypatch.setattr(notices, "lock", too_late)
+        monkeypatch.setattr(drain, "lock_if_free", too_late)
         assert give(fleet) == "0 VMs were given notice"
         assert fleet.kind(vm_id) is None
 
