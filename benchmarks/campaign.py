@@ -19,7 +19,7 @@ from uuid import UUID
 import pytest
 from rich.progress import Progress
 
-from orchestrator.embedded import EmbeddedPostgres, free_port
+from orchestrator.embedded import EmbeddedPostgres
 from orchestrator.errors import InsufficientCapacity
 from orchestrator.store import migrate
 from orchestrator.store.database import Database
@@ -96,7 +96,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="innkeeper-chaos-") as directory,
         pytest.MonkeyPatch.context() as patch,
-        Simulator(demo_config(nodes=3, time_scale=0.001, ram_gib=128, ssh_port=free_port())) as simulator,
+        Simulator(demo_config(nodes=3, time_scale=0.001, ram_gib=128)) as simulator,
     ):
         postgres = EmbeddedPostgres(Path(directory), fsync=False)
         postgres.start()

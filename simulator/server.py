@@ -191,12 +191,12 @@ def _hold_ssh_port(address: str, wanted: int) -> tuple[int, socket.socket]:
     same addresses, and must not share a port.
     """
     holder = socket.socket()
-    if wanted:
-        return wanted, holder
-    for port in (SSH, 0):
+    ports = (wanted,) if wanted else (SSH, 0)
+    for port in ports:
         try:
             holder.bind((address, port))
         except OSError:
             continue
         return int(holder.getsockname()[1]), holder
-    raise OSError(f"no port can be bound at {address}")
+    holder.close()
+    raise OSError(f"the guests' SSH port {wanted} is in use at {address}: is another simulator running?")

@@ -17,10 +17,34 @@ logger = logging.getLogger(__name__)
 SessionOf = Callable[[str], shell.Session]
 
 
+class Visitors:
+    """Who is connected. Once the machine is off, also who was just being accepted has to leave."""
+
+    def __init__(self) -> None:
+        self._present: set[asyncssh.SSHServerConnection] = set()
+        self._is_off = False
+
+    def enter(self, visitor: asyncssh.SSHServerConnection) -> None:
+        """A connection was accepted."""
+        self._present.add(visitor)
+        if self._is_off:
+            asyncio.get_running_loop().call_soon(visitor.abort)
+
+    def leave(self, visitor: asyncssh.SSHServerConnection) -> None:
+        """It has ended."""
+        self._present.discard(visitor)
+
+    def throw_out(self) -> None:
+        """Break all connections, for good."""
+        self._is_off = True
+        for visitor in list(self._present):
+            visitor.abort()
+
+
 class _Door(asyncssh.SSHServer):
     """Lets in whom cloud-init has let in."""
 
-    def __init__(self, disk: GuestDisk, locked: bool, visitors: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(self, disk: GuestDisk, locked: bool, visitors: Visitors) -> None:
         self._disk = disk
         self._locked = locked
         self._visitors = visitors
@@ -28,11 +52,11 @@ class _Door(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._visitor = conn
-        self._visitors.add(conn)
+        self._visitors.enter(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._visitor is not None:
-            self._visitors.discard(self._visitor)
+            self._visitors.leave(self._visitor)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -62,13 +86,12 @@ class SshServer:
     """A listening server and those who are connected to it."""
 
     acceptor: asyncssh.SSHAcceptor
-    visitors: set[asyncssh.SSHServerConnection]
+    visitors: Visitors
 
     def close(self) -> None:
         """Stop listening and break all connections, as when a machine loses power."""
         self.acceptor.close()
-        for visitor in list(self.visitors):
-            visitor.abort()
+        self.visitors.throw_out()
 
 
 async def serve(
@@ -85,13 +108,13 @@ async def serve(
     `locked` lets nobody in; `stranger` shows a host key that is not the guest's.
     """
     host_key = asyncssh.import_private_key(new_host_key() if stranger else disk.host_key)
-    visitors: set[asyncssh.SSHServerConnection] = set()
+    visitors = Visitors()
 
     async def handle(process: asyncssh.SSHServerProcess[str]) -> None:
         await _converse(process, session_of(process.get_extra_info("username")))
 
-    try:
-        acceptor = await asyncssh.create_server(
+    opening = asyncio.ensure_future(
+        asyncssh.create_server(
             lambda: _Door(disk, locked, visitors),
             address,
             port,
@@ -102,10 +125,21 @@ async def serve(
             allow_scp=False,
             reuse_address=True,
         )
+    )
+    try:
+        acceptor = await asyncio.shield(opening)
     except OSError as error:
         logger.warning("no SSH server at %s:%d: %s", address, port, error)
         return None
+    except asyncio.CancelledError:  # the power failed meanwhile: asyncio would leave the address taken
+        opening.add_done_callback(_close_if_open)
+        raise
     return SshServer(acceptor, visitors)
+
+
+def _close_if_open(opening: asyncio.Future[asyncssh.SSHAcceptor]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 async def _converse(process: asyncssh.SSHServerProcess[str], session: shell.Session) -> None:

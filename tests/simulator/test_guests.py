@@ -1,5 +1,7 @@
 """Inside running VMs: cloud-init, the agent, and SSH with real keys and passwords."""
 
+import asyncio
+import contextlib
 import socket
 import time
 from typing import Any
@@ -8,7 +10,10 @@ import paramiko
 import pytest
 from passlib.hash import sha512_crypt
 
-from simulator import Fault, SimConfig, SimNode, SimTemplate, Simulator
+from simulator import Fault, SimConfig, SimNode, SimTemplate, Simulator, demo_config
+from simulator.guests.keys import new_host_key
+from simulator.guests.ssh import serve
+from simulator.state.vms import GuestDisk
 from tests.simulator.conftest import FAST, MakeLab
 from tests.simulator.lab import NODE, Lab, client, encoded, eventually, host_key, log_in, refusal, run
 
@@ -46,6 +51,34 @@ def test_the_password_opens_whether_it_was_sent_plain_or_hashed(lab: Lab, sent: 
         assert run(ssh, "cloud-init status --wait") == (0, "status: done\n")
     with pytest.raises(paramiko.AuthenticationException):
         log_in(address, lab.sim.ssh_port, "ubuntu", password="wrong")
+
+
+@pytest.mark.parametrize("rounds", range(6))
+def test_a_power_failure_while_the_ssh_server_starts_frees_the_address(rounds: int) -> None:
+    address, disk = "127.90.0.9", GuestDisk(host_key=new_host_key())
+    with socket.socket() as free:
+        free.bind((address, 0))
+        port = free.getsockname()[1]
+
+    async def fail_meanwhile() -> None:
+        starting = asyncio.create_task(serve(disk, address, port, lambda _: pytest.fail("no login")))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            server = await starting
+            assert server is not None
+            server.close()
+        await asyncio.sleep(0.02)
+
+    asyncio.run(fail_meanwhile())
+    with socket.socket() as next_one:
+        next_one.bind((address, port))
+
+
+def test_two_simulators_never_share_a_port(lab: Lab) -> None:
+    with pytest.raises(OSError, match="is another simulator running"):
+        Simulator(demo_config(nodes=1, ssh_port=lab.sim.ssh_port)).start()
 
 
 def test_a_stock_image_does_not_offer_passwords() -> None:

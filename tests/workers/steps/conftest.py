@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import update
 
 from orchestrator.catalog.models import Node
-from orchestrator.embedded import free_port
 from orchestrator.store.database import Database
 from simulator import Simulator, Timing, demo_config
 from tests.workers.steps.bench import Bench, make_bench
@@ -17,7 +16,7 @@ TIME_SCALE = 0.001
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Two nodes of eight GPUs, 1000 times as fast as real ones."""
-    config = demo_config(nodes=2, time_scale=TIME_SCALE, ram_gib=128, ssh_port=free_port())
+    config = demo_config(nodes=2, time_scale=TIME_SCALE, ram_gib=128)
     with Simulator(config) as sim:
         yield sim
 
@@ -26,7 +25,7 @@ def simulator() -> Iterator[Simulator]:
 def slow_bench(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """The same with clones that take half a second."""
     slow = Timing(copy_mib_per_second=20)
-    config = demo_config(nodes=1, time_scale=TIME_SCALE, ram_gib=128, ssh_port=free_port(), timing=slow)
+    config = demo_config(nodes=1, time_scale=TIME_SCALE, ram_gib=128, timing=slow)
     with Simulator(config) as sim:
         made = make_bench(sim, database, monkeypatch)
         with database.transaction() as tx:
