@@ -55,6 +55,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
+            "max_retries": 0,  # for who sends: a request never waits for a broker that is away
             "visibility_timeout": VISIBILITY_SECONDS,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
