@@ -97,6 +97,13 @@ class Node(Base):
     """When it booted, once a smaller uptime was noticed: what ran before and is off went down with it."""
     retired_at: Mapped[Moment | None]
 
+    @property
+    def closed_because(self) -> str | None:
+        """Why it takes no VMs, neither new ones nor starts; None: it does."""
+        if self.offline_since is not None:
+            return "does not answer"
+        return "is being drained" if self.state != "active" or self.retired_at is not None else None
+
 
 class GpuType(Base):
     """A model of GPU and its prices per GPU and hour."""

@@ -57,15 +57,13 @@ def gate(tx: Transaction, node_id: str) -> None:
 
 
 def require_open(tx: Transaction, node_id: str) -> None:
-    """Raise StateConflict unless the node takes VMs; the caller has passed the gate, so that no drain comes
-    in between."""
-    state, offline_since, retired_at = tx.execute(
-        select(Node.state, Node.offline_since, Node.retired_at).where(Node.id == node_id)
-    ).one()
-    if offline_since is not None:
-        raise StateConflict(f"Node {node_id} does not answer and takes no VMs now.", facts={"node": node_id})
-    if state != "active" or retired_at is not None:
-        raise StateConflict(f"Node {node_id} is being drained and takes no VMs.", facts={"node": node_id})
+    """Raise StateConflict unless the node takes VMs now. Behind the gate no drain comes between."""
+    because = tx.get_one(Node, node_id, populate_existing=True).closed_because
+    if because is not None:
+        raise StateConflict(
+            f"Node {node_id} {because} and takes no VMs now; repeat this when it is back.",
+            facts={"node": node_id},
+        )
 
 
 def free_cards(tx: Transaction, node_id: str, gpu_type: str) -> list[Card]:

@@ -11,7 +11,8 @@ from orchestrator.billing.pricing import Price, deposit, price
 from orchestrator.billing.rates import rates_of
 from orchestrator.catalog.models import Gpu, Node, Template, TemplateCopy
 from orchestrator.catalog.sizing import share
-from orchestrator.errors import InvalidRequest, QuotaExceeded, StateConflict
+from orchestrator.errors import InvalidRequest, QuotaExceeded
+from orchestrator.gpus import claims
 from orchestrator.gpus.models import Claim
 from orchestrator.intake.request import AuthMethod, VmRequest
 from orchestrator.store.database import Transaction
@@ -35,8 +36,8 @@ class Admitted:
 def admit(tx: Transaction, user: User, request: VmRequest) -> Admitted:
     """Check a request against the catalog and the account.
 
-    Raises InvalidRequest (unknown node, GPU type, template, key …), StateConflict (the node is being
-    drained), QuotaExceeded.
+    Raises InvalidRequest (unknown node, GPU type, template, key …), StateConflict (the node
+    takes no VMs now), QuotaExceeded.
     """
     node = tx.get(Node, request.node)
     if node is None or node.retired_at is not None:
@@ -49,12 +50,7 @@ def admit(tx: Transaction, user: User, request: VmRequest) -> Admitted:
             field="gpu_count" if gpus else "gpu_type",
         )
     template = _template(tx, node, request)
-    if node.offline_since is not None:
-        raise StateConflict(
-            f"Node {node.id} does not answer and takes no new VMs now.", facts={"node": node.id}
-        )
-    if node.state != "active":
-        raise StateConflict(f"Node {node.id} is being drained and takes no new VMs.", facts={"node": node.id})
+    claims.require_open(tx, node.id)
     months = request.reservation_months
     priced = price(
         rates,

@@ -5,7 +5,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from orchestrator.accounts.models import User
-from orchestrator.catalog.models import Node
 from orchestrator.errors import NotFound, StateConflict, Unauthenticated
 from orchestrator.gpus import claims
 from orchestrator.intake import capacity
@@ -62,15 +61,7 @@ def own(tx: Transaction, user_id: int, vm_id: UUID) -> Vm:
 
 
 def _start(tx: Transaction, vm: Vm, actor: str) -> None:
-    claims.gate(tx, vm.node_id)  # a drain that was ordered before is seen now
-    node = tx.get_one(Node, vm.node_id)
-    if node.state != "active" or node.offline_since is not None or node.retired_at is not None:
-        state = "does not answer" if node.offline_since is not None else "is being drained"
-        raise StateConflict(
-            f"VM {vm.id} is {vm.status}, and its node {node.id} {state} and starts no VMs: repeat this "
-            "when the node is back, or delete the VM.",
-            facts={"status": vm.status, "node": node.id},
-        )
+    claims.gate(tx, vm.node_id)
     claims.give_up_unfit(tx, vm)
     secured = capacity.secure(tx, vm)
     addresses.assign(tx, vm)

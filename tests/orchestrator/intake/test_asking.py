@@ -164,11 +164,11 @@ class TestStart:
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            ({"state": "draining"}, "its node vm01 is being drained and starts no VMs"),
-            ({"retired_at": func.now()}, "its node vm01 is being drained and starts no VMs"),
+            ({"state": "draining"}, "Node vm01 is being drained and takes no VMs now"),
+            ({"retired_at": func.now()}, "Node vm01 is being drained and takes no VMs now"),
             (
                 {"offline_since": func.now(), "misses": 3, "missed_since": func.now()},
-                "its node vm01 does not answer and starts no VMs",
+                "Node vm01 does not answer and takes no VMs now",
             ),
         ],
     )
