@@ -1,5 +1,6 @@
 """What tests share: real PostgreSQL and Valkey for the session, a fresh database for each test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,11 @@ from tests.seed import Seed, seed_catalog
 
 MEMORY = Path("/dev/shm")
 """Where it exists, the servers of tests live in memory: fresh databases are several times faster there."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: the end-to-end tests mostly wait for other processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class EmbeddedPostgres(Server):
     def fresh_database(self, template: str | None = None) -> str:
         """The URL of a new database under a random name: a copy of `template`, which nobody may be using."""
         name = f"fresh_{secrets.token_hex(6)}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
             sql.Identifier(name), sql.Identifier(template or "template1")
         )
         with self._connect() as server:

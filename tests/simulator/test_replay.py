@@ -10,6 +10,7 @@ from simulator.replay.comparison import compare, masked, shape
 from simulator.replay.known_differences import KNOWN_DIFFERENCES, reason_of
 from simulator.replay.report import Played, as_table, play_folder, totals
 
+pytestmark = pytest.mark.xdist_group("replay")  # playing all takes seconds: once is enough
 TRANSCRIPTS = Path(__file__).parents[3] / "shared" / "pve" / "transcripts"
 
 

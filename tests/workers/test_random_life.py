@@ -242,7 +242,7 @@ def keeper(seed: Seed) -> Iterator[Keeper]:
     keeper.close()
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(3))
 def test_a_random_life(seed: Seed, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     runner = Runner(
         settings=SETTINGS,

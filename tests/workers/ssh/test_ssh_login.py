@@ -36,7 +36,9 @@ def logged_in(port: int, **options: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"), [(ED25519, paramiko.Ed25519Key), (ECDSA, paramiko.ECDSAKey), (RSA, paramiko.RSAKey)]
+    ("text", "kind"),
+    [(ED25519, paramiko.Ed25519Key), (ECDSA, paramiko.ECDSAKey), (RSA, paramiko.RSAKey)],
+    ids=["ed25519", "ecdsa", "rsa"],
 )
 def test_the_right_key_gets_in(text: str, kind: type[paramiko.PKey]) -> None:
     with ssh_server(Rules(key=kind.from_private_key(io.StringIO(text)))) as port:
@@ -101,7 +103,11 @@ def test_a_server_that_breaks_off_after_the_login(monkeypatch: pytest.MonkeyPatc
         logged_in(port, password="right")
 
 
-@pytest.mark.parametrize("text", ["", "no key", ED25519[:120], "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "no key", ED25519[:120], "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"],
+    ids=["empty", "no key", "cut off", "broken"],
+)
 def test_what_is_no_private_key_is_not_repeated(text: str) -> None:
     with pytest.raises(SshError, match="neither Ed25519, ECDSA nor RSA") as refused:
         logged_in(closed_port(), private_key=text)
