@@ -155,6 +155,11 @@ class PveDenied(PveError):
     """Authentication or permission: an operator has to change the token or its role."""
 
 
+class PveNoAccess(PveDenied):
+    """The cluster lets none of us in: the token is unknown, or its certificate is not trusted. No VM is to
+    blame."""
+
+
 class PveBug(PveError):
     """PVE refuses our parameters, or answers what it never should: a fault of Innkeeper or of the set-up."""
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from orchestrator.errors import (
+    ConfigurationError,
     DeadlinePassed,
     InnkeeperError,
     InsufficientCapacity,
@@ -14,6 +15,7 @@ from orchestrator.errors import (
     PveDenied,
     PveDevice,
     PveLocked,
+    PveNoAccess,
     PveNotHere,
     PveTransient,
     PveUnreachable,
@@ -42,6 +44,9 @@ class Curve:
         return plain * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (jitter, not a secret)
 
 
+OPERATORS_WORK = (PveNoAccess, ConfigurationError)
+"""Whatever was asked for waits until an operator has mended the access to the cluster."""
+
 CURVES: dict[type[Exception], Curve] = {
     # Subclasses stand before their base: the first match counts.
     PveUnreachable: Curve(attempts=6),
@@ -66,7 +71,8 @@ def outcome_of(error: Exception, *, kind: Kind, step: Step, attempt: int, settin
     """What a step's error means for its operation.
 
     A pipeline that may not fail waits for an operator where another would give up; so does every shutdown,
-    because what undoes an operation begins with one. A node that does not answer is waited for by all.
+    because what undoes an operation begins with one. A node that does not answer is waited for by all, and
+    so is an operator where a cluster lets none of us in.
     """
     if isinstance(error, InsufficientCapacity):
         return Parked("capacity", error.detail, settings.node_recheck_seconds, error.facts.get("needed"))
@@ -80,6 +86,7 @@ def outcome_of(error: Exception, *, kind: Kind, step: Step, attempt: int, settin
         return Again(curve.wait(attempt) * settings.pace, text)
     if isinstance(error, PveUnreachable):
         return Parked("node", text, settings.node_recheck_seconds)
-    if PIPELINES[kind].undo is not None and step is not Step.SHUTDOWN:
+    gives_up = PIPELINES[kind].undo is not None and step is not Step.SHUTDOWN
+    if gives_up and not isinstance(error, OPERATORS_WORK):
         return Failed(text)
     return Parked("operator", text, settings.operator_recheck_seconds)

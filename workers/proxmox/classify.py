@@ -23,6 +23,7 @@ from orchestrator.errors import (
     PveDevice,
     PveError,
     PveLocked,
+    PveNoAccess,
     PveNotHere,
     PveTransient,
     PveUnreachable,
@@ -51,7 +52,8 @@ _FAILED = r"(read|change) 500|task"
 
 RULES: tuple[Rule, ...] = (
     # Credentials: the status alone decides, the wording changed in January 2026.
-    _rule(r".* 40[13]", r"", PveDenied),
+    _rule(r".* 401", r"", PveNoAccess),
+    _rule(r".* 403", r"", PveDenied),
     # Tasks that ended without a verdict, or were ended.
     _rule(r".* 400", r"no such task|unable to parse worker upid", TaskGone),
     _rule(r"task", r"^unexpected status$|unable to get last line from task log", PveAmbiguous),

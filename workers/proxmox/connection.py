@@ -15,8 +15,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from orchestrator.errors import (
     PveAmbiguous,
     PveBug,
-    PveDenied,
     PveError,
+    PveNoAccess,
     PveTransient,
     PveUnreachable,
 )
@@ -161,7 +161,7 @@ class Connection:
         if _did_not_connect(err):
             return _NotSentError(_shortly(err))
         if _is_distrust(err):
-            return self.error(PveDenied, call, f"the server's certificate is not trusted: {_shortly(err)}")
+            return self.error(PveNoAccess, call, f"the server's certificate is not trusted: {_shortly(err)}")
         if isinstance(err, requests.TooManyRedirects):
             return self.error(PveBug, call, "the endpoint redirects, so it is no PVE API")
         kind = PveAmbiguous if call.change else PveTransient

@@ -18,6 +18,7 @@ from orchestrator.errors import (
     PveDevice,
     PveError,
     PveLocked,
+    PveNoAccess,
     PveNotHere,
     PveTransient,
     PveUnreachable,
@@ -33,9 +34,9 @@ EITHER: list[tuple[int, str, type[PveError]]] = [
     (400, "Parameter verification failed. upid: no such task", TaskGone),
     (400, "Parameter verification failed. upid: unable to parse worker upid", TaskGone),
     (400, "Parameter verification failed. onboot: type check ('boolean') failed - got 'True'", PveBug),
-    (401, "No ticket", PveDenied),
-    (401, "Authentication failed!", PveDenied),
-    (401, "permission denied - invalid PVE ticket", PveDenied),
+    (401, "No ticket", PveNoAccess),
+    (401, "Authentication failed!", PveNoAccess),
+    (401, "permission denied - invalid PVE ticket", PveNoAccess),
     (403, "Permission check failed (/vms/101, VM.Clone)", PveDenied),
     (403, "Permission check failed", PveDenied),
     (404, "Not Found", PveBug),
@@ -267,7 +268,7 @@ def test_no_recorded_error_answer_is_left_to_chance() -> None:
         kind = classify_http(status, text, change=change)
         checked += 1
         if status in (401, 403):
-            assert kind is PveDenied, text
+            assert kind is (PveNoAccess if status == 401 else PveDenied), text
         if status == 501:
             assert kind is PveBug, text
         if status == 400:

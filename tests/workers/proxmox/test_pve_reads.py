@@ -11,6 +11,7 @@ from orchestrator.errors import (
     PveConflict,
     PveDenied,
     PveError,
+    PveNoAccess,
     PveNotHere,
     PveTransient,
     PveUnreachable,
@@ -45,7 +46,7 @@ def test_a_vm_that_is_not_on_that_node(stub: PveStub, gateway: Gateway) -> None:
     [
         (data("101"), PveNotHere),
         (failure(400, "Parameter verification failed.", {"vmid": "VM 101 already exists"}), PveDenied),
-        (Reply(status=401, reason="No ticket", body=b""), PveDenied),
+        (Reply(status=401, reason="No ticket", body=b""), PveNoAccess),
     ],
 )
 def test_a_vm_that_a_token_of_a_pool_may_not_see(

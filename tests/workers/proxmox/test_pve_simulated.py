@@ -20,6 +20,7 @@ from orchestrator.errors import (
     PveDevice,
     PveError,
     PveLocked,
+    PveNoAccess,
     PveNotHere,
     PveTransient,
     PveUnreachable,
@@ -226,7 +227,7 @@ def test_a_lost_read_is_asked_again_without_anybody_noticing(sim: Simulator, pve
 
 
 ANSWERS: list[tuple[str, type[PveError], type[PveError]]] = [
-    ("unauthorized", PveDenied, PveDenied),
+    ("unauthorized", PveNoAccess, PveNoAccess),
     ("forbidden", PveDenied, PveDenied),
     ("bad_parameter", PveBug, PveBug),
     ("server_error", PveTransient, PveAmbiguous),

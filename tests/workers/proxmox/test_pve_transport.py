@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pve_stub import SECRET, UPID, PveStub, Reply, access_to, data, failure, unused_address
 
-from orchestrator.errors import PveAmbiguous, PveBug, PveDenied, PveError, PveTransient, PveUnreachable
+from orchestrator.errors import PveAmbiguous, PveBug, PveError, PveNoAccess, PveTransient, PveUnreachable
 from workers.proxmox import CallLimits, Gateway
 
 READ = "GET /version"
@@ -30,7 +30,7 @@ def change(gateway: Gateway) -> str:
 LOST = (PveTransient, PveAmbiguous)
 BUG = (PveBug, PveBug)
 AWAY = (PveUnreachable, PveUnreachable)
-DENIED = (PveDenied, PveDenied)
+NO_ACCESS = (PveNoAccess, PveNoAccess)
 
 MISHAPS = [
     (Reply(reset=True), LOST, "the connection broke"),
@@ -47,7 +47,7 @@ MISHAPS = [
     (Reply(status=502, reason="Bad Gateway", body=b"<html>"), LOST, "502: Bad Gateway"),
     (Reply(status=595, reason="No route to host", body=b""), AWAY, "No route to host"),
     (Reply(status=596, reason="Broken pipe", body=b""), LOST, "Broken pipe"),
-    (Reply(status=401, reason="No ticket", body=b""), DENIED, "401: No ticket"),
+    (Reply(status=401, reason="No ticket", body=b""), NO_ACCESS, "401: No ticket"),
 ]
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from orchestrator.vms.pipelines import Step
+from simulator import Fault
 from tests.seed import PASSWORD
 from tests.workers.steps.bench import Bench
 
@@ -32,6 +33,21 @@ def test_destroy_leaves_nothing(bench: Bench) -> None:
     assert bench.leftovers(vmid) == []
     assert bench.claims(vm_id) == 0
     assert bench.row(vm_id).password_hash is None
+
+
+@pytest.mark.parametrize("step", [Step.CLONE, Step.CONFIGURE, Step.BOOT])
+def test_a_token_that_was_revoked_costs_no_vm(bench: Bench, step: Step) -> None:
+    vm_id = bench.vm()
+    bench.until(vm_id, step)
+    bench.simulator.faults.add(Fault("unauthorized", times=None))
+    bench.settle(vm_id)
+    operation = bench.operation(vm_id)
+    assert operation is not None
+    assert (operation.kind, operation.step, operation.parked_for) == ("create", step, "operator")
+    assert "PVE answers 401" in (operation.last_error or "")
+    bench.simulator.faults.clear()
+    bench.step(vm_id)
+    assert bench.settle(vm_id) == "running"
 
 
 @pytest.mark.parametrize("step", [Step.CLONE, Step.CONFIGURE, Step.BOOT, Step.PROBE])
