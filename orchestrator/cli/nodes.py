@@ -73,9 +73,11 @@ def drain(
 @app.command()
 def undrain(node: NodeId) -> None:
     """Take a node into service again."""
-    with transaction() as tx:
-        draining.undrain(tx, node)
-    out.print(f"Node {node} takes VMs again.")
+    with opened() as database:
+        with database.transaction() as tx:
+            draining.undrain(tx, node)
+        called_off = draining.call_off_notices(database)
+    out.print(f"Node {node} takes VMs again; {called_off} notices were called off.")
 
 
 def _follow(database: Database, node: str, *, interrupt: bool) -> None:

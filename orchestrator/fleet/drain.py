@@ -2,14 +2,15 @@
 
 from collections import Counter
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from orchestrator.catalog.models import Node
 from orchestrator.errors import NotFound
+from orchestrator.gpus.claims import waited_for
 from orchestrator.store.database import Database, Transaction
 from orchestrator.vms import notices
 from orchestrator.vms.locks import lock_if_free
-from orchestrator.vms.models import Vm
+from orchestrator.vms.models import Interruption, Vm
 from orchestrator.vms.statuses import ENDED, Status
 
 
@@ -24,7 +25,7 @@ def drain(tx: Transaction, node_id: str, *, interrupts: bool = False) -> None:
 
 
 def undrain(tx: Transaction, node_id: str) -> None:
-    """Take it into service again. Notices that were given run on; their VMs come back by themselves."""
+    """Take it into service again; `call_off_notices` withdraws those that were given. Raises NotFound."""
     node = _locked(tx, node_id)
     node.state, node.interrupts = "active", False
 
@@ -49,6 +50,33 @@ def give_notices(database: Database, *, notice_seconds: float) -> int:
             if vm is not None and tx.get_one(Node, vm.node_id).interrupts:
                 given += notices.give(tx, vm, cause="drain", seconds=notice_seconds) is not None
     return given
+
+
+def call_off_notices(database: Database) -> int:
+    """Withdraw the notices of drains that have ended; how many.
+
+    Where somebody who pays waits they run on: the GPUs are counted on.
+    """
+    with database.transaction() as tx:
+        noticed = (
+            select(Vm.id)
+            .join(Node, Node.id == Vm.node_id)
+            .join(Interruption, Interruption.vm_id == Vm.id)
+            .where(
+                Interruption.state == "announced",
+                Interruption.cause == "drain",
+                ~Node.interrupts,
+                tuple_(Vm.node_id, Vm.gpu_type).not_in(waited_for()),
+            )
+        )
+        found = tx.scalars(noticed).all()
+    called_off = 0
+    for vm_id in found:
+        with database.transaction() as tx:
+            vm = lock_if_free(tx, vm_id)
+            if vm is not None and not tx.get_one(Node, vm.node_id).interrupts:
+                called_off += notices.call_off(tx, vm)
+    return called_off
 
 
 def left(tx: Transaction, node_id: str) -> Counter[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from orchestrator.catalog.models import Node
-from orchestrator.fleet.drain import give_notices
+from orchestrator.fleet.drain import call_off_notices, give_notices
 from orchestrator.scheduler.duties import run_duty
 from orchestrator.store.database import Database, Transaction
 
@@ -29,12 +29,14 @@ def ask_for_sweep(database: Database, send: Send) -> str | None:
 
 
 def empty_nodes(database: Database, *, notice_seconds: float) -> str | None:
-    """One tick of the drain: notice to the interruptible VMs that run on nodes that are to be emptied."""
+    """One tick of the drain: notice to the interruptible VMs that run on nodes that are to be emptied, and
+    called off where that has ended."""
 
-    def give(_: Transaction) -> str:
-        return f"{give_notices(database, notice_seconds=notice_seconds)} VMs were given notice"
+    def settle(_: Transaction) -> str:
+        given = give_notices(database, notice_seconds=notice_seconds)
+        return f"{given} VMs were given notice, {call_off_notices(database)} notices called off"
 
-    return run_duty(database, "drain", give)
+    return run_duty(database, "drain", settle)
 
 
 def _ask(database: Database, duty: str, send: Send) -> str | None:

@@ -19,6 +19,12 @@ BECAUSE = {
 }
 
 
+CALLED_OFF_BECAUSE = {
+    "reclaim": "its GPUs are not needed any more",
+    "drain": "its node is in service again",
+}
+
+
 def give(
     tx: Transaction, vm: Vm, *, cause: str, seconds: float, displaced_by: UUID | None = None
 ) -> datetime | None:
@@ -65,9 +71,8 @@ def call_off(tx: Transaction, vm: Vm) -> bool:
     if found is None:
         return False
     operation, record = found
-    operations.cancel(
-        tx, operation, actor=events.INNKEEPER, why="its GPUs are not needed any more, and it runs on"
-    )
+    why = f"{CALLED_OFF_BECAUSE[record.cause]}, and it runs on"
+    operations.cancel(tx, operation, actor=events.INNKEEPER, why=why)
     record.state, record.ended_at = "cancelled", func.clock_timestamp()
     tx.flush()
     if record.displaced_by is not None:

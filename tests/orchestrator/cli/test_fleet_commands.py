@@ -58,7 +58,7 @@ class TestNodes:
     def test_an_empty_one_is_drained_at_once_and_taken_back(self, seed: Seed) -> None:
         assert "Node vm01 is empty." in run("node", "drain", "vm01")
         assert told("node", "list")[0]["state"] == "draining"
-        assert "takes VMs again" in run("node", "undrain", "vm01")
+        assert "takes VMs again; 0 notices were called off" in run("node", "undrain", "vm01")
         assert told("node", "list")[0]["state"] == "active"
 
     def test_what_is_left_is_told_without_waiting(self, seed: Seed) -> None:

@@ -9,6 +9,7 @@ from orchestrator.errors import NotFound, StateConflict
 from orchestrator.fleet import drain
 from orchestrator.scheduler.watch import empty_nodes
 from orchestrator.store.database import Transaction
+from orchestrator.vms.locks import lock_if_free
 from orchestrator.vms.models import Vm
 from orchestrator.vms.pipelines import Kind, Step
 from orchestrator.vms.statuses import Status
@@ -20,6 +21,11 @@ S = Status
 def drain_node(fleet: Fleet, *, interrupts: bool = False) -> None:
     with fleet.seed.database.transaction() as tx:
         drain.drain(tx, "vm01", interrupts=interrupts)
+
+
+def undrain_node(fleet: Fleet) -> None:
+    with fleet.seed.database.transaction() as tx:
+        drain.undrain(tx, "vm01")
 
 
 def give(fleet: Fleet) -> str | None:
@@ -40,7 +46,7 @@ def test_it_takes_no_new_vms_until_it_is_in_service_again(fleet: Fleet) -> None:
 def test_what_runs_goes_on(fleet: Fleet) -> None:
     vm_id = fleet.vm(S.RUNNING, rental_type="interruptible")
     drain_node(fleet)
-    assert give(fleet) == "0 VMs were given notice"
+    assert give(fleet) == "0 VMs were given notice, 0 notices called off"
     assert fleet.kind(vm_id) is None
 
 
@@ -49,8 +55,8 @@ class TestInterrupting:
         here = fleet.vm(S.RUNNING, rental_type="interruptible")
         paying, there = fleet.vm(S.RUNNING), fleet.vm(S.RUNNING, node="vm02", rental_type="interruptible")
         drain_node(fleet, interrupts=True)
-        assert give(fleet) == "1 VMs were given notice"
-        assert give(fleet) == "0 VMs were given notice"
+        assert give(fleet) == "1 VMs were given notice, 0 notices called off"
+        assert give(fleet) == "0 VMs were given notice, 0 notices called off"
         assert fleet.kind(here) == ("interrupt", "announce")
         record = fleet.interruption(here)
         assert record is not None
@@ -71,13 +77,51 @@ class TestInterrupting:
             return lock(tx, vm_id)
 
         monkeypatch.setattr(drain, "lock_if_free", too_late)
-        assert give(fleet) == "0 VMs were given notice"
+        assert give(fleet) == "0 VMs were given notice, 0 notices called off"
         assert fleet.kind(vm_id) is None
+
+    def test_when_it_ends_notices_are_called_off(self, fleet: Fleet) -> None:
+        vm_id = fleet.vm(S.RUNNING, rental_type="interruptible")
+        drain_node(fleet, interrupts=True)
+        give(fleet)
+        assert drain.call_off_notices(fleet.seed.database) == 0, "the drain goes on"
+        undrain_node(fleet)
+        assert give(fleet) == "0 VMs were given notice, 1 notices called off"
+        assert fleet.kind(vm_id) is None
+        assert fleet.row(vm_id).status == "running"
+        assert any("its node is in service again, and it runs on" in line for line in fleet.told(vm_id))
+
+    def test_they_run_on_where_somebody_who_pays_waits(self, fleet: Fleet) -> None:
+        vm_id = fleet.vm(S.RUNNING, rental_type="interruptible")
+        fleet.vm(S.RUNNING, rental_type="interruptible", gpu_count=4)
+        fleet.vm(S.CREATING, under_way=(Kind.CREATE, Step.RESERVE), gpu_count=8)
+        drain_node(fleet, interrupts=True)
+        give(fleet)
+        undrain_node(fleet)
+        assert drain.call_off_notices(fleet.seed.database) == 0
+        assert fleet.kind(vm_id) == ("interrupt", "announce")
+
+    def test_who_is_in_other_hands_or_drained_again_keeps_it(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.vm(S.RUNNING, rental_type="interruptible")
+        drain_node(fleet, interrupts=True)
+        give(fleet)
+        undrain_node(fleet)
+        monkeypatch.setattr(drain, "lock_if_free", lambda *_: None)
+        assert drain.call_off_notices(fleet.seed.database) == 0
+
+        def too_late(tx: Transaction, vm_id: UUID) -> Vm | None:
+            drain_node(fleet, interrupts=True)
+            return lock_if_free(tx, vm_id)
+
+        monkeypatch.setattr(drain, "lock_if_free", too_late)
+        assert drain.call_off_notices(fleet.seed.database) == 0
 
     def test_one_that_is_being_created_has_its_turn_when_it_runs(self, fleet: Fleet) -> None:
         vm_id = fleet.vm(S.STARTING, under_way=(Kind.CREATE, Step.PROBE), rental_type="interruptible")
         drain_node(fleet, interrupts=True)
-        assert give(fleet) == "0 VMs were given notice"
+        assert give(fleet) == "0 VMs were given notice, 0 notices called off"
         assert fleet.kind(vm_id) == ("create", "probe")
 
     def test_one_in_other_hands_has_its_turn_later(self, fleet: Fleet) -> None:
@@ -85,8 +129,8 @@ class TestInterrupting:
         drain_node(fleet, interrupts=True)
         with fleet.seed.database.transaction() as tx:
             tx.execute(select(Vm).where(Vm.id == vm_id).with_for_update(key_share=True))
-            assert give(fleet) == "0 VMs were given notice"
-        assert give(fleet) == "1 VMs were given notice"
+            assert give(fleet) == "0 VMs were given notice, 0 notices called off"
+        assert give(fleet) == "1 VMs were given notice, 0 notices called off"
 
     def test_a_second_drain_may_add_it_and_none_takes_it_back(self, fleet: Fleet) -> None:
         for interrupts, expected in ((False, False), (True, True), (False, True)):
