@@ -101,7 +101,11 @@ def _look_up(words: list[str]) -> None:
             break
         assert word in commands, f"there is no command innkeeper {' '.join(words[: place + 1])}"
         command = commands[word]
-    options = {option for parameter in command.params for option in (*parameter.opts, "--help", "-h")}
+    options = {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts, "--help", "-h")
+    }
     if not command.context_settings.get("ignore_unknown_options"):
         used = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)}
         assert used <= options, f"innkeeper {' '.join(words)}: unknown options {used - options}"

@@ -64,7 +64,8 @@ def run() -> None:
     except SQLAlchemyError as error:
         complain(
             f"The database refused ({type(error).__name__}): "
-            "check INNKEEPER_DATABASE_URL, and run `innkeeper db upgrade`."
+            "is `innkeeper up` running in this directory? Else check INNKEEPER_DATABASE_URL, and run "
+            "`innkeeper db upgrade`."
         )
     else:
         return

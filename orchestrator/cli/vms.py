@@ -1,5 +1,6 @@
 """`innkeeper vm`: rent, look at, stop, start and end VMs through the API."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -94,13 +95,17 @@ def list_vms(
                 str(vm["vmid"]),
                 vm["node"],
                 f"{vm['gpu_count']} × {vm['gpu_type']}",
-                status(vm["status"]),
+                status(vm["status"]) + _end_of_notice(vm["interrupts_at"]),
                 vm["ip_address"] or "–",
                 f"{vm['hourly_rate']:.4f}",
             ]
             for vm in vms
         ],
     )
+
+
+def _end_of_notice(moment: str | None) -> str:
+    return f" until {datetime.fromisoformat(moment):%H:%M:%S} UTC" if moment else ""
 
 
 @app.command()

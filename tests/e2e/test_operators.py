@@ -1,13 +1,15 @@
-"""What operators do with Flower: look, retry, explain."""
+"""What operators do: with Flower look, retry, explain; and commands beside a running installation."""
 
+import json
 import re
 import time
 from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
-from orchestrator.cli import keypair
+from orchestrator.cli import direct, keypair, main
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.timeout(120)
@@ -70,3 +72,12 @@ def test_flower_shows_steps_with_vm_and_node_and_asks_for_a_password(stack: Stac
     call(stack, "innkeeper.ops.retry", parked)
     access = stack.installation.access
     assert httpx.get(access.flower_url + "/api/tasks").status_code == 401
+
+
+def test_commands_beside_a_running_installation_find_its_database(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INNKEEPER_DATABASE_URL", raising=False)
+    monkeypatch.setattr(direct, "STATE", stack.installation.state_dir)
+    shown = CliRunner().invoke(main.app, ["node", "list", "--json"])
+    assert [node["node"] for node in json.loads(shown.stdout)] == ["vm01", "vm02", "vm03"]
