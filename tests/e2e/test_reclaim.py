@@ -11,7 +11,8 @@ from tests.e2e.stack import NOTICE_SECONDS, Stack
 
 pytestmark = pytest.mark.timeout(240)
 
-ADDED_SECONDS = 2
+ADDED_SECONDS = 5
+"""Other tests run beside this one; on an idle machine it is 0.3 s."""
 RESTORED_WITHIN_SECONDS = 15
 
 
