@@ -16,6 +16,7 @@ from orchestrator.lab.compare import Setting, compare
 from orchestrator.lab.metrics import Figure, Run, differences, summarise
 from orchestrator.lab.policies import MAIN, POLICIES
 from orchestrator.lab.trace import load
+from orchestrator.lab.vms import Variant
 
 Runs = dict[str, list[Run]]
 Figures = dict[str, dict[str, Figure]]
@@ -30,12 +31,21 @@ def lab(
     salts: Annotated[
         int, typer.Option(min=0, max=26, help="runs a, b, c …; 0: the reference labels alone")
     ] = 4,
-    variant: Annotated[str, typer.Option(help="N: restart on the same node; P: placement is free")] = "N",
+    variant: Annotated[
+        Variant,
+        typer.Option(
+            help="N: restarts on the same node; P: placement free; F: as N, but each request's node is drawn"
+        ),
+    ] = "N",
     share: Annotated[
         float, typer.Option("--p", min=0, max=1, help="share of interruptible requests, without classes")
     ] = 0.30,
     from_day: Annotated[float, typer.Option(help="first day that counts; the days before warm up")] = 42,
     to_day: Annotated[float, typer.Option(help="end of the days that count")] = 56,
+    saves: Annotated[
+        bool, typer.Option("--saves", help="guests save their work within the notice: nothing is lost")
+    ] = False,
+    shortest: Annotated[float, typer.Option(min=0, help="leave out requests of fewer seconds")] = 0,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write the pictures there")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for scripts")] = False,
 ) -> None:
@@ -46,15 +56,15 @@ def lab(
     names = list(POLICIES) if policy == ["all"] else policy or list(MAIN)
     if unknown := set(names) - set(POLICIES):
         raise ConfigurationError(f"There is no policy {', '.join(sorted(unknown))}: {', '.join(POLICIES)}.")
-    if variant not in ("N", "P"):
-        raise ConfigurationError("--variant is N or P.")
     setting = Setting(
         nodes=nodes,
-        variant="N" if variant == "N" else "P",
+        variant=variant,
         share=share,
         from_day=from_day,
         to_day=to_day,
         salts=tuple(string.ascii_lowercase[:salts]) or ("",),
+        saves=saves,
+        shortest=shortest,
     )
     runs = _run(trace, setting, names)
     figures = {name: summarise(each) for name, each in runs.items()}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.lab.fleet import NODE_GPUS
 from orchestrator.lab.metrics import Counts
-from orchestrator.lab.policies import CHECKPOINT_SECONDS
 from orchestrator.lab.vms import Vm
 
 if TYPE_CHECKING:
@@ -35,13 +34,15 @@ def count_use(vm: Vm, now: float, counts: Counts) -> None:
         counts.ran[vm.id] += used
 
 
-def count_interruption(vm: Vm, now: float, kept: float, notice: float, counts: Counts) -> None:
-    """`kept`: seconds of work of the run that are saved. Lost beyond the notice is what was not when it
-    came."""
+def count_interruption(
+    vm: Vm, now: float, kept: float, unsaved: float, notice: float, counts: Counts
+) -> None:
+    """`kept`: seconds of work of the run that are saved; `unsaved`: those that are lost beyond the notice,
+    which were not when it came."""
     lost = vm.work(now) - kept
     vm.lost += lost
     counts.count("interruptions", now)
-    counts.count("lost", now, vm.gpus * (vm.noticed_work % CHECKPOINT_SECONDS))
+    counts.count("lost", now, vm.gpus * unsaved)
     counts.count("lost_in_all", now, vm.gpus * lost)
     counts.count("notice", now, vm.gpus * notice)
     if counts.inside(now):

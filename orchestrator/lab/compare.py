@@ -15,7 +15,8 @@ from orchestrator.lab.vms import Variant
 class Setting:
     """What all arms share. `share`: of interruptible requests, where the trace has no classes of its own.
 
-    Days count from the trace's zero; requests before `from_day` warm the machine up.
+    Days count from the trace's zero; requests before `from_day` warm the machine up. `saves`: guests save
+    their work within the notice. `shortest`: requests that run for fewer seconds are left out.
     """
 
     nodes: int
@@ -24,6 +25,8 @@ class Setting:
     from_day: float
     to_day: float
     salts: tuple[str, ...]
+    saves: bool = False
+    shortest: float = 0.0
 
     @property
     def window(self) -> tuple[float, float]:
@@ -46,7 +49,11 @@ def compare(
 
 def _run(requests: Sequence[Request], setting: Setting, name: str, salt: str, told: Told) -> Run:
     begin, end = setting.window
-    labelled = [(request, is_interruptible(request, salt, setting.share)) for request in until(requests, end)]
+    labelled = [
+        (request, is_interruptible(request, salt, setting.share))
+        for request in until(requests, end)
+        if request.seconds >= setting.shortest
+    ]
     arrivals = count()
 
     def arrived(at: float) -> None:
@@ -60,6 +67,7 @@ def _run(requests: Sequence[Request], setting: Setting, name: str, salt: str, to
         variant=setting.variant,
         window=(begin, end),
         seed=salt,
+        saves=setting.saves,
     )
     run = machine.run(arrived)
     told(name, salt, 1)

@@ -19,8 +19,10 @@ class Index:
         self._with[after] |= 1 << node
         self.of[node] = after
 
-    def best_fit(self, gpus: int) -> int | None:
-        """The node with the fewest that has `gpus`; of several the first."""
+    def best_fit(self, gpus: int, only: int | None = None) -> int | None:
+        """The node with the fewest that has `gpus`, of several the first; or `only` that one, if it has."""
+        if only is not None:
+            return only if self.of[only] >= gpus else None
         for number in range(gpus, NODE_GPUS + 1):
             if mask := self._with[number]:
                 return (mask & -mask).bit_length() - 1

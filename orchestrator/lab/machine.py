@@ -18,7 +18,7 @@ from orchestrator.lab.fleet import Nodes
 from orchestrator.lab.metrics import Counts
 from orchestrator.lab.policies import CHECKPOINT_SECONDS, Policy
 from orchestrator.lab.reclaim import Displaceable
-from orchestrator.lab.trace import Request
+from orchestrator.lab.trace import Request, fixed_node
 from orchestrator.lab.vms import Queue, Variant, Vm, Waiter
 from orchestrator.policy.restore import Fleet, Interrupted, Verdict, admits_new, decide_restores
 from orchestrator.policy.rules import DEMAND_SECONDS
@@ -41,7 +41,9 @@ class Machine:
         variant: Variant,
         window: tuple[float, float],
         seed: str = "",
+        saves: bool = False,
     ) -> None:
+        """`saves`: guests save their work within the notice, so that an interruption loses none of it."""
         self.now = 0.0
         self.nodes = Nodes(nodes)
         self.counts = Counts(*window)
@@ -57,6 +59,7 @@ class Machine:
         self._requests = requests
         self._rules = policy.rules
         self._variant = variant
+        self._saves = saves
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._demand: deque[tuple[float, int]] = deque()
@@ -71,7 +74,8 @@ class Machine:
         for request, interruptible in self._requests:
             self._pass_until(request.arrival)
             told(request.arrival)
-            self._arrive(Vm(request, interruptible, left=request.seconds))
+            wants = fixed_node(request, self.nodes.count) if self._variant == "F" else None
+            self._arrive(Vm(request, interruptible, wants, left=request.seconds))
         self._pass_until(self.counts.end)
         books.check(self)
         books.close(self)
@@ -100,13 +104,13 @@ class Machine:
 
     def _serve(self, vm: Vm) -> bool:
         """An on-demand VM starts at once, or others make room for it."""
-        node = self.nodes.free.best_fit(vm.gpus)
+        node = self.nodes.free.best_fit(vm.gpus, vm.wants)
         if node is not None:
             self._note_demand(vm)
             self.nodes.take(node, vm.gpus)
             self._begin_paying(vm, node)
             return True
-        found = self._displaceable.choose(vm.gpus, self.now)
+        found = self._displaceable.choose(vm, self.now)
         if found is None:
             return False
         self._note_demand(vm)
@@ -123,7 +127,7 @@ class Machine:
         self._demanded += vm.gpus
 
     def _start_if_admitted(self, vm: Vm) -> bool:
-        node = self.nodes.free.best_fit(vm.gpus)
+        node = self.nodes.free.best_fit(vm.gpus, vm.wants)
         if node is None or not admits_new(self._fleet(), str(node), vm.gpus, self._rules):
             return False
         self.counts.queued[vm.id] += self.counts.clip(vm.request.arrival, self.now)
@@ -204,14 +208,19 @@ class Machine:
         if vm.interrupted and self.now - NOTICE_SECONDS - vm.started < THRASH_SECONDS:
             self.counts.count("thrash", self.now)
         self._stop(vm)
-        kept = vm.work(self.now) // CHECKPOINT_SECONDS * CHECKPOINT_SECONDS
-        books.count_interruption(vm, self.now, kept, NOTICE_SECONDS, self.counts)
+        kept = self._saved(vm.work(self.now))
+        unsaved = vm.noticed_work - self._saved(vm.noticed_work)
+        books.count_interruption(vm, self.now, kept, unsaved, NOTICE_SECONDS, self.counts)
         vm.left -= kept
         vm.interrupted.append(self.now)
         vm.down_since = self.now
         self.down[vm.id] = vm
         self._hand_on(vm)
         self._look_at(self.now + self._rules.cool_down(vm.recent(self.now)))
+
+    def _saved(self, work: float) -> float:
+        """Seconds of so much work of a run that an interruption leaves."""
+        return work if self._saves else work // CHECKPOINT_SECONDS * CHECKPOINT_SECONDS
 
     # --- restore ---
 
@@ -232,7 +241,7 @@ class Machine:
             self._look_at(min(later))
 
     def _in_turn(self) -> list[list[Interrupted]]:
-        """N: all at once. P: one after the other, each where it fits best.
+        """N, F: all at once. P: one after the other, each where it fits best.
 
         Who finds no room now is left out: room comes with a release, and that is looked at.
         """
@@ -242,9 +251,9 @@ class Machine:
             for vm in self.down.values()
             if self._variant == "P" or free.of[vm.node] >= vm.gpus
         ]
-        if self._variant == "N":
-            return [waiting]
-        return [[one] for one in sorted(waiting, key=lambda one: one.turn)]
+        if self._variant == "P":
+            return [[one] for one in sorted(waiting, key=lambda one: one.turn)]
+        return [waiting]
 
     def _decide(self, waiting: list[Interrupted]) -> float | None:
         """Bring back whom the product would; when the next may be due."""

@@ -1,4 +1,4 @@
-"""Who could be displaced, and who is: the node that a customer names (N), or the least harm anywhere (P)."""
+"""Who could be displaced, and who is: on the node that was named (N, F), or where it harms least (P)."""
 
 import random
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ class Displaceable:
         if self._vms[vm.node].pop(vm.id, None) is not None:
             self._nodes.reachable.change(vm.node, -vm.gpus)
 
-    def choose(self, gpus: int, now: float) -> Found | None:
-        """Where so many GPUs can be had, and from whom; None: nowhere, or nobody is ever displaced.
+    def choose(self, newcomer: Vm, now: float) -> Found | None:
+        """Where it can have its GPUs, and from whom; None: nowhere, or nobody is ever displaced.
 
         Raises ValueError when the policy finds too few victims though there are enough.
         """
-        choose = self._policy.choose
+        choose, gpus = self._policy.choose, newcomer.gpus
         if choose is None:
             return None
-        if self._variant == "N":
-            node = self._nodes.reachable.best_fit(gpus)
+        if self._variant != "P":
+            node = self._nodes.reachable.best_fit(gpus, newcomer.wants)
             return None if node is None else (node, self._victims(choose, node, gpus, now))
         found = [
             (node, self._victims(choose, node, gpus, now)) for node in self._nodes.reachable.fitting(gpus)

@@ -65,6 +65,11 @@ def is_interruptible(request: Request, salt: str, share: float) -> bool:
     return drawn / 2**32 < share
 
 
+def fixed_node(request: Request, nodes: int) -> int:
+    """The node that a request asks for, drawn by hash from its id: as if customers chose blindly."""
+    return int(hashlib.sha256(f"node{request.id}".encode()).hexdigest()[:8], 16) % nodes
+
+
 def until(requests: Sequence[Request], end: float) -> list[Request]:
     """Those that arrive before `end`."""
     return [request for request in requests if request.arrival < end]

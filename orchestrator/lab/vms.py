@@ -3,12 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Literal
 
 from orchestrator.lab.trace import DAY, Request
 
-Variant = Literal["N", "P"]
-"""N: an interrupted VM comes back on its own node. P: placement is free."""
+Variant = Literal["N", "P", "F"]
+"""N: an interrupted VM comes back on its own node. P: placement is free. F: as N, and the node of each
+request is fixed beforehand."""
 
 
 @dataclass
@@ -21,14 +23,16 @@ class Waiter:
 
 @dataclass
 class Vm:
-    """A request's VM. `left`: seconds of work still to do. `run`: which of its runs this is, and of that
-    `overhead`: seconds before it works, `noticed_work`: seconds of work when it was given notice.
+    """A request's VM. `wants`: the only node that it may be on. `left`: seconds of work still to do. `run`:
+    which of its runs this is, and of that `overhead`: seconds before it works, `noticed_work`: seconds of
+    work when it was given notice.
 
     `ran`, `lost`, `restarting`: seconds of its runs so far, and of those without use.
     """
 
     request: Request
     interruptible: bool
+    wants: int | None
     left: float
     node: int = 0
     started: float = 0.0
@@ -60,10 +64,10 @@ class Vm:
 
 
 class Queue:
-    """Requests that found no room, by size: when one size finds none, no larger one does."""
+    """Requests that found no room, by node and size: when one size finds none, no larger one does."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, deque[Vm]] = {}
+        self._lines: dict[tuple[int | None, int], deque[Vm]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -72,14 +76,25 @@ class Queue:
         return (vm for line in self._lines.values() for vm in line)
 
     def add(self, vm: Vm) -> None:
-        self._lines.setdefault(vm.gpus, deque()).append(vm)
+        self._lines.setdefault((vm.wants, vm.gpus), deque()).append(vm)
 
     def serve(self, place: Callable[[Vm], bool]) -> None:
         """Place as many as possible, the oldest first."""
-        smallest_without = 1 << 30
-        while fronts := [line[0] for size, line in self._lines.items() if line and size < smallest_without]:
-            vm = min(fronts, key=lambda one: one.request.arrival)
-            if place(vm):
-                self._lines[vm.gpus].popleft()
-            else:
-                smallest_without = vm.gpus
+        without: dict[int | None, int] = {}
+        """By node the smallest size that found no room there."""
+        fronts = [
+            (line[0].request.arrival, number, *key, line)
+            for number, (key, line) in enumerate(self._lines.items())
+            if line
+        ]
+        heapify(fronts)
+        while fronts:
+            _, number, node, size, line = heappop(fronts)
+            if size >= without.get(node, size + 1):
+                continue
+            if not place(line[0]):
+                without[node] = size
+                continue
+            line.popleft()
+            if line:
+                heappush(fronts, (line[0].request.arrival, number, node, size, line))

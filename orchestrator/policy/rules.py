@@ -19,7 +19,7 @@ class Rules:
     demand_factor: float = 4.0
     headroom_for_new: bool = True
     """Whether new interruptible requests leave it free as well, or may take the last free GPU."""
-    cool_down_seconds: float = 600
+    cool_down_seconds: float = 10
     """From a first interruption to a restore; doubles with each further recent one."""
     cool_down_cap_seconds: float = 4 * 3600
     longest_wait_seconds: float = 24 * 3600

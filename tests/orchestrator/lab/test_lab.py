@@ -34,8 +34,9 @@ def outcome(
     nodes: int = 1,
     variant: Variant = "N",
     end: float = 100_000,
+    saves: bool = False,
 ) -> dict[str, float]:
-    return Machine(requests, nodes=nodes, policy=policy, variant=variant, window=(0, end)).run()
+    return Machine(requests, nodes=nodes, policy=policy, variant=variant, window=(0, end), saves=saves).run()
 
 
 class TestTraces:
@@ -155,7 +156,22 @@ class TestMachine:
                 policy=Policy(lambda *_: (), NONE),
             )
 
-    @pytest.mark.parametrize("variant", ["N", "P"])
+    def test_a_fixed_node_is_waited_for(self) -> None:
+        """r0 and r3 want node 0 of 2, r1 node 1."""
+        blocked = [(request("r0", 0, 9_000, 8), False), (request("r3", 10, 1_000, 8), False)]
+        other = (request("r1", 20, 1_000, 8), False)
+        told = outcome(*blocked, other, nodes=2, variant="F")
+        assert (told["refused_percent"], told["wait_p99_s"]) == (pytest.approx(100 / 3), 8_990)
+        assert outcome(*blocked, nodes=2, variant="N")["refused_percent"] == 0
+
+    def test_where_guests_save_within_the_notice_nothing_is_lost(self) -> None:
+        requests = (request("i", 0, 10_000, 8), True), (request("od", 5_000, 1_000, 8), False)
+        told = outcome(*requests, saves=True)
+        assert (told["interruptions"], told["gpu_hours_lost"]) == (1, 0)
+        # 5 120 s, then a minute to restart and what was left.
+        assert told["interruptions_per_vm_hour"] == pytest.approx(3_600 / (5_120 + 60 + 4_880))
+
+    @pytest.mark.parametrize("variant", ["N", "P", "F"])
     @pytest.mark.parametrize("name", POLICIES)
     def test_every_policy_keeps_the_books(self, name: str, variant: Variant) -> None:
         """`run` raises when GPUs, VMs or work get lost."""
@@ -174,7 +190,7 @@ class TestMachine:
         max_size=40,
     ),
     st.sampled_from(sorted(POLICIES)),
-    st.sampled_from(["N", "P"]),
+    st.sampled_from(["N", "P", "F"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_nothing_gets_lost(rows: list[tuple[int, int, int, bool]], name: str, variant: Variant) -> None:
@@ -263,9 +279,8 @@ class TestCommand:
         assert [run["interruptions"] for run in told["runs"]["wait"]] == [0.0]
 
     def test_what_is_not_there_is_named(self, trace: Path) -> None:
-        for wrong in (["--policy", "magic"], ["--variant", "X"]):
-            shown = CliRunner().invoke(app, ["lab", "--trace", f"{trace}", *wrong])
-            assert isinstance(shown.exception, ConfigurationError)
+        shown = CliRunner().invoke(app, ["lab", "--trace", f"{trace}", "--policy", "magic"])
+        assert isinstance(shown.exception, ConfigurationError)
 
 
 def test_pictures_say_what_they_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
