@@ -60,18 +60,12 @@ def test_public_calls_are_not_counted(limited):
     assert {client.get("/pricing").status_code for _ in range(10)} == {200}
 
 
-def slow(caller):
-    began = time.monotonic()
-    assert caller("GET", "/vms").status_code == 200
-    return time.monotonic() - began > 1
-
-
 def test_without_redis_everybody_is_let_through(make_client, make_caller, caplog):
     nowhere = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
     client = make_client(broker_url=nowhere, reads_per_minute=1)
     caller = make_caller()
     caller = type(caller)(client, caller.user_id, caller.key)
-    assert not any(slow(caller) for _ in range(5))
+    assert [caller("GET", "/vms").status_code for _ in range(5)] == [200] * 5
     warnings = [record for record in caplog.records if record.name == rate_limits.__name__]
     assert len(warnings) == 1
     assert "innkeeper_rate_limit_uncounted_total 5.0" in client.get("/metrics").text
@@ -81,21 +75,24 @@ def test_without_redis_everybody_is_let_through(make_client, make_caller, caplog
 def silent():
     """A server that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"redis://:pw@127.0.0.1:{server.getsockname()[1]}/0"
+        server.settimeout(0)
+        yield server
 
 
-def test_a_redis_that_hangs_costs_little_and_only_once(silent, settings, monkeypatch):
-    limiter = RateLimiter(settings.model_copy(update={"broker_url": SecretStr(silent)}))
+@pytest.fixture
+def limiter(silent, settings):
+    url = SecretStr(f"redis://:pw@127.0.0.1:{silent.getsockname()[1]}/0")
+    return RateLimiter(settings.model_copy(update={"broker_url": url}))
 
-    def seconds():
-        began = time.monotonic()
-        limiter.count(LimitClass.READS, 1)
-        return time.monotonic() - began
 
-    first, second = seconds(), seconds()
-    assert first < 0.3
-    assert second < 0.01
-    monkeypatch.setattr(rate_limits, "PAUSE", 0.0)
+def test_a_redis_that_hangs_costs_little_and_only_once(silent, limiter):
+    began = time.monotonic()
+    limiter.count(LimitClass.READS, 1)
+    assert time.monotonic() - began < 3
+    silent.accept()[0].close()
+    limiter.count(LimitClass.READS, 1)
+    with pytest.raises(BlockingIOError):
+        silent.accept()  # it was not asked again
     assert limiter.uncounted == 2
 
 
@@ -109,8 +106,7 @@ def test_counting_goes_on_when_redis_is_back(settings, valkey, fresh_counts, mon
     assert limiter.uncounted <= 1
 
 
-def test_uncounted_calls_are_counted_by_many_threads(silent, settings):
-    limiter = RateLimiter(settings.model_copy(update={"broker_url": SecretStr(silent)}))
+def test_uncounted_calls_are_counted_by_many_threads(limiter):
     limiter.count(LimitClass.READS, 1)
     threads = [
         threading.Thread(target=lambda: [limiter.count(LimitClass.READS, 1) for _ in range(100)])

@@ -87,7 +87,7 @@ def test_stop_is_polite_first_then_thorough(tmp_path: Path, all_end: Callable[..
         pids = [*running.pids().values(), int(ready.read_text())]
         assert len(pids) == 3
         began = time.monotonic()
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 20
     assert all_end(*pids)
     assert "bye" in (tmp_path / "logs" / "polite.log").read_text()
     assert deaths == []

@@ -14,7 +14,7 @@ def stub() -> Iterator[PveStub]:
 
 @pytest.fixture
 def gateway(stub: PveStub) -> Iterator[Gateway]:
-    """A gateway to the stub, which waits 0.5 s for a read and 0.6 s for a change."""
-    gateway = Gateway(access_to(stub.url), CallLimits(reads_seconds=0.5, changes_seconds=0.6))
+    """A gateway to the stub, which waits 1.5 s for a read and 1.6 s for a change."""
+    gateway = Gateway(access_to(stub.url), CallLimits(reads_seconds=1.5, changes_seconds=1.6))
     yield gateway
     gateway.close()

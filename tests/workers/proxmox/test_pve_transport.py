@@ -34,7 +34,7 @@ NO_ACCESS = (PveNoAccess, PveNoAccess)
 
 MISHAPS = [
     (Reply(reset=True), LOST, "the connection broke"),
-    (Reply(hang_seconds=0.9), LOST, "no answer in time"),
+    (Reply(hang_seconds=1.9), LOST, "no answer in time"),
     (Reply(body={"data": UPID}, truncated=True), LOST, "the connection broke"),
     (Reply(body=b"<html>Welcome</html>", content_type="text/html"), LOST, "no PVE API.*text/html.*Welcome"),
     (Reply(body=b"\xff\xfe"), LOST, "no PVE API"),

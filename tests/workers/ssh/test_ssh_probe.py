@@ -82,7 +82,7 @@ def test_a_port_that_is_no_ssh_server_yet(server: Callable[[socket.socket], None
         pytest.raises(SshNotYet, match=f"{HOST} port {port}: no SSH handshake: ."),
     ):
         probed(port, seconds=0.4)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10
 
 
 def test_a_port_where_nothing_listens() -> None:
@@ -118,7 +118,7 @@ def test_no_thread_and_no_log_line_stays_behind(caplog: pytest.LogCaptureFixture
         probed(port)
     with port_with(_babbles) as port, pytest.raises(SshNotYet):
         probed(port, seconds=0.4)
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while set(threading.enumerate()) - before and time.monotonic() < deadline:
         time.sleep(0.02)
     assert set(threading.enumerate()) - before == set()

@@ -109,7 +109,7 @@ def test_a_notice_of_real_seconds(bench: Bench, noticed: NoticedVm) -> None:
     began = time.monotonic()
     while (verdict := bench.step(vm_id)).retry_seconds is not None:
         time.sleep(verdict.retry_seconds)
-    assert 0.9 < time.monotonic() - began < 2
+    assert 0.9 < time.monotonic() - began < 10
 
 
 def test_waiting_for_its_end_is_no_attempt(bench: Bench, noticed: NoticedVm) -> None:
