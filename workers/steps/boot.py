@@ -5,7 +5,7 @@ from orchestrator.fleet import strikes
 from workers.outcomes import Done
 from workers.steps import cards
 from workers.steps.ownership import require_in_place
-from workers.steps.tasks import Task, run_task
+from workers.steps.tasks import Task, run_if_needed
 from workers.work import Work
 
 MARGIN_SECONDS = 60
@@ -21,18 +21,24 @@ def boot(work: Work) -> Done:
     """Start the VM, with its own GPUs, unless it runs. A GPU that PVE cannot hand over is quarantined."""
     node, config = require_in_place(work)
     vmid, seconds = work.job.vmid, start_timeout(work.job.ram_gb)
-    if work.memo.get(Task.START) is None:
+
+    def is_off() -> bool:
         if work.pve.vm_status(node, vmid).running:
-            return Done(strikes.clear)
+            return False
         cards.put_right(work, node, config)
-    result = run_task(
+        return True
+
+    result = run_if_needed(
         work,
         Task.START,
         node,
         lambda: work.pve.start(node, vmid, seconds),
+        needed=is_off,
         deadline_seconds=seconds + MARGIN_SECONDS,
         what=f"Starting VM {vmid} on node {node}",
     )
+    if result is None:
+        return Done(strikes.clear)
     if work.pve.vm_status(node, vmid).running:
         if result.reset_failed:
             _quarantine(work, node, "its reset failed at a start", result.reset_failed)

@@ -7,7 +7,7 @@ from workers.proxmox import VmConfig
 from workers.steps import cards
 from workers.steps.ownership import require_in_place
 from workers.steps.shutdown import power_off
-from workers.steps.tasks import Task, run_task
+from workers.steps.tasks import Task, run_if_needed
 from workers.work import Work
 
 RESIZE_SECONDS = 600
@@ -77,15 +77,14 @@ def _grow_disk(work: Work, node: str, config: VmConfig) -> None:
             f"VM {work.job.vmid} on node {node} has lost its disk {disk}: somebody changed it there, "
             "and an operator has to attach the disk again."
         )
-    if config.disk_gib[disk] >= size and work.memo.get(Task.RESIZE) is None:
-        return
-    result = run_task(
+    result = run_if_needed(
         work,
         Task.RESIZE,
         node,
         lambda: work.pve.resize(node, work.job.vmid, disk, size),
+        needed=lambda: work.pve.vm_config(node, work.job.vmid).disk_gib[disk] < size,
         deadline_seconds=RESIZE_SECONDS,
         what=f"Growing {disk} of VM {work.job.vmid} to {size} GiB",
     )
-    if not result.ok:
+    if result is not None and not result.ok:
         raise result.error()

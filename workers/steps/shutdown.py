@@ -1,9 +1,12 @@
 """Shut down: the VM is off, as PVE confirms. A clean shutdown is tried first: a hard one can lame a GPU."""
 
+from collections.abc import Callable
+
 from orchestrator.errors import PveLocked
 from workers.outcomes import Again, Done, Outcome
+from workers.proxmox import TaskResult
 from workers.steps.ownership import Found, Sighting, hidden, look, root_command
-from workers.steps.tasks import Task, await_task, run_task
+from workers.steps.tasks import Task, await_task, run_if_needed
 from workers.work import Work
 
 CLEAN_SECONDS = 60
@@ -26,15 +29,20 @@ def shutdown(work: Work) -> Outcome:
 def power_off(work: Work, node: str) -> None:
     """Switch our VM off: cleanly if the guest does it within a minute, else hard. Raises PveError."""
     vmid = work.job.vmid
-    what = f"Shutting down VM {vmid} on node {node}"
-    for task, issue in (
-        (Task.SHUTDOWN, lambda: work.pve.shutdown(node, vmid, CLEAN_SECONDS)),
-        (Task.STOP, lambda: work.pve.stop(node, vmid)),
-    ):
-        if not work.pve.vm_status(node, vmid).running:
-            return
-        result = run_task(work, task, node, issue, deadline_seconds=DEADLINE_SECONDS, what=what)
-    if work.pve.vm_status(node, vmid).running:
+
+    def is_on() -> bool:
+        return work.pve.vm_status(node, vmid).running
+
+    def end(task: Task, issue: Callable[[], str]) -> TaskResult | None:
+        what = f"Shutting down VM {vmid} on node {node}"
+        return run_if_needed(
+            work, task, node, issue, needed=is_on, deadline_seconds=DEADLINE_SECONDS, what=what
+        )
+
+    if end(Task.SHUTDOWN, lambda: work.pve.shutdown(node, vmid, CLEAN_SECONDS)) is None:
+        return
+    result = end(Task.STOP, lambda: work.pve.stop(node, vmid))
+    if result is not None and is_on():
         raise result.error()
 
 

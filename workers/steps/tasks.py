@@ -25,14 +25,44 @@ def run_task(
 
     Raises DeadlinePassed and what cuts a wait short; the UPID stays in the memo then.
     """
-    upid = work.memo.get(task)
-    if upid is None and work.job.operation.attempt > 1:
-        # An earlier attempt may have been cut off before it could note what it started.
-        upid = work.pve.active_tasks(node, work.job.vmid).get(task)
-    if upid is None:
-        upid = work.act(issue)
-        work.remember(**{task: upid})
+    upid = _earlier(work, task, node) or _start(work, task, issue)
     return await_task(work, task, upid, deadline_seconds=deadline_seconds, what=what)
+
+
+def run_if_needed(
+    work: Work,
+    task: Task,
+    node: str,
+    issue: Callable[[], str],
+    *,
+    needed: Callable[[], bool],
+    deadline_seconds: float,
+    what: str,
+) -> TaskResult | None:
+    """The same, if it is `needed`; None: it is not.
+
+    That is asked after the look for an earlier task: one that ended before has had its effect by then.
+    """
+    upid = _earlier(work, task, node)
+    if upid is None and not needed():
+        return None
+    return await_task(
+        work, task, upid or _start(work, task, issue), deadline_seconds=deadline_seconds, what=what
+    )
+
+
+def _earlier(work: Work, task: Task, node: str) -> str | None:
+    """The UPID of what an earlier attempt has started; it may have been cut off before it could note it."""
+    upid: str | None = work.memo.get(task)
+    if upid is None and work.job.operation.attempt > 1:
+        upid = work.pve.active_tasks(node, work.job.vmid).get(task)
+    return upid
+
+
+def _start(work: Work, task: Task, issue: Callable[[], str]) -> str:
+    upid = work.act(issue)
+    work.remember(**{task: upid})
+    return upid
 
 
 def await_task(work: Work, task: Task, upid: str, *, deadline_seconds: float, what: str) -> TaskResult:

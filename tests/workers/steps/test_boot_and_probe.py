@@ -100,13 +100,13 @@ def test_a_vm_that_stops_right_after_its_start_is_looked_at_again(
 
 
 def test_a_reset_that_failed_is_noticed_in_the_log(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = boot.run_task
+    real = boot.run_if_needed
 
     def with_warning(*args, **kwargs):  # type: ignore[no-untyped-def]
         result = real(*args, **kwargs)
         return type(result)(**{**vars(result), "reset_failed": (FIRST_CARD,)})
 
-    monkeypatch.setattr(boot, "run_task", with_warning)
+    monkeypatch.setattr(boot, "run_if_needed", with_warning)
     vm_id = bench.vm(gpu_count=2)
     assert bench.settle(vm_id) == "running"
     assert quarantined(bench) == ["gpu-vm01-0"]
