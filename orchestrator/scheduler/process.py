@@ -113,7 +113,7 @@ def run_scheduler(settings: Settings, *, name: str, state_dir: Path) -> None:
             "worker",
             "--beat",
             "--pool=threads",
-            "--concurrency=4",
+            "--concurrency=16",  # more than the duties: when all threads are taken, news waits for a second
             f"--hostname={name}",
             f"--queues={SCHEDULER_QUEUE}",
             f"--schedule={state_dir / 'beat-schedule'}",
