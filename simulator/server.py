@@ -191,12 +191,13 @@ def _hold_ssh_port(address: str, wanted: int) -> tuple[int, socket.socket]:
     same addresses, and must not share a port.
     """
     holder = socket.socket()
-    ports = (wanted,) if wanted else (SSH, 0)
-    for port in ports:
+    for port in (wanted,) if wanted else (SSH, 0):
         try:
             holder.bind((address, port))
         except OSError:
             continue
         return int(holder.getsockname()[1]), holder
     holder.close()
-    raise OSError(f"the guests' SSH port {wanted} is in use at {address}: is another simulator running?")
+    if wanted:
+        raise OSError(f"the guests' SSH port {wanted} is in use at {address}: is another simulator running?")
+    raise OSError(f"no port can be bound at {address}")

@@ -77,6 +77,8 @@ def _grow_disk(work: Work, node: str, config: VmConfig) -> None:
             f"VM {work.job.vmid} on node {node} has lost its disk {disk}: somebody changed it there, "
             "and an operator has to attach the disk again."
         )
+    if config.disk_gib[disk] >= size and work.memo.get(Task.RESIZE) is None:
+        return
     result = run_if_needed(
         work,
         Task.RESIZE,
